@@ -1,0 +1,171 @@
+"""Configuration files: YAML 1.2 into frozen structs, every mistake with its file and line.
+
+An unknown key, a wrong type, a duplicate key or a value out of bounds raises SettingsError, whose text is one line:
+file, line, what was found and what was expected. Secrets never stand in these files: ``secret`` reads them.
+"""
+
+import difflib
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Generic, TypeVar
+
+import msgspec
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+S = TypeVar("S", bound=msgspec.Struct)
+Step = str | int
+_STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|\[\.\.\.\]")
+_UNKNOWN: Final = re.compile(r"Object contains unknown field `(.+?)`")
+_LARGEST: Final = 16 * 1024 * 1024
+
+
+class SettingsError(ValueError):
+    """A configuration file that can't be used: one line with file, line, found and expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document(Generic[S]):
+    """A configuration file: its settings, and where each of them stands."""
+
+    path: Path
+    settings: S
+    tree: Any
+
+    def line(self, where: Sequence[Step]) -> int:
+        """The line (from 1) of the setting at a path such as ``("buses", 0, "baud")``, or of its nearest parent."""
+        return _line(self.tree, where)
+
+    def error(self, where: Sequence[Step], problem: str) -> SettingsError:
+        """A mistake at a place of this file that only a comparison with other settings could find."""
+        return SettingsError(f"{self.path}:{self.line(where)}: {_dotted(where)}: {problem}")
+
+
+def load(path: Path, kind: type[S]) -> Document[S]:
+    """Read a file into a struct; raises SettingsError."""
+    return parse(_read(path), path, kind)
+
+
+def parse(text: str, path: Path, kind: type[S]) -> Document[S]:
+    """Read settings from text that came from ``path``; raises SettingsError."""
+    tree = _tree(text, path)
+    try:
+        settings = msgspec.convert(_plain(tree), kind, strict=True)
+    except msgspec.ValidationError as exc:
+        raise _located(exc, tree, path, kind) from exc
+    return Document(path, settings, tree)
+
+
+def secret(name: str) -> str | None:
+    """A secret from the environment variable ``name``, or from the file that ``name_FILE`` points to."""
+    if file := os.environ.get(f"{name}_FILE"):
+        return _read(Path(file)).strip()
+    return os.environ.get(name)
+
+
+def _read(path: Path) -> str:
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise SettingsError(f"{path}: {path.stat().st_size} bytes, expected at most {_LARGEST}")
+        return path.read_text(encoding="utf-8")
+    except OSError as exc:
+        raise SettingsError(f"{path}: {exc.strerror}, expected a readable file") from exc
+    except UnicodeDecodeError as exc:
+        raise SettingsError(f"{path}: byte {exc.start} is not UTF-8, expected a UTF-8 text") from exc
+
+
+def _tree(text: str, path: Path) -> Any:
+    try:
+        return YAML(typ="rt", pure=True).load(text)
+    except DuplicateKeyError as exc:
+        raise SettingsError(f"{path}:{_marked(exc)}: {str(exc.problem).splitlines()[0]}, expected it once") from exc
+    except MarkedYAMLError as exc:
+        raise SettingsError(f"{path}:{_marked(exc)}: {exc.problem or exc.context}, expected YAML 1.2") from exc
+    except (YAMLError, ValueError, RecursionError) as exc:
+        raise SettingsError(f"{path}: {str(exc).splitlines()[0]}, expected YAML 1.2") from exc
+
+
+def _plain(node: Any) -> Any:
+    """The tree in built-in types: the parser's own number and text types carry layout, which msgspec refuses."""
+    if isinstance(node, dict):
+        return {_plain(key): _plain(item) for key, item in node.items()}
+    if isinstance(node, list):
+        return [_plain(item) for item in node]
+    for kind in (bool, int, float, str):
+        if isinstance(node, kind):
+            return kind(node)
+    return node
+
+
+def _marked(exc: MarkedYAMLError) -> int:
+    mark = exc.problem_mark or exc.context_mark
+    return mark.line + 1 if mark else 1
+
+
+def _located(exc: msgspec.ValidationError, tree: Any, path: Path, kind: type[msgspec.Struct]) -> SettingsError:
+    message, _, where = str(exc).partition(" - at `$")
+    steps = _steps(where.rstrip("`"))
+    if unknown := _UNKNOWN.match(message):
+        key = unknown[1]
+        problem = f"unknown key {key!r}, expected {_nearest(key, _at(tree, steps), kind)}"
+        return SettingsError(f"{path}:{_line(tree, [*steps, key])}: {_dotted(steps)}: {problem}")
+    found = _at(tree, steps)
+    shown = "" if isinstance(found, dict | list) else f" (found {found!r})"
+    return SettingsError(f"{path}:{_line(tree, steps)}: {_dotted(steps)}: {message}{shown}")
+
+
+def _nearest(key: str, siblings: Any, kind: type[msgspec.Struct]) -> str:
+    """The known key that an unknown one resembles most, over all structs below ``kind``."""
+    present = set(siblings) if isinstance(siblings, dict) else set()
+    known = _fields(kind, set())
+    owners = [names for names in known if present - {key} <= names] or known
+    candidates = sorted(set().union(*owners) - present)
+    close = difflib.get_close_matches(key, candidates, n=1, cutoff=0.4)
+    return repr(close[0]) if close else "one of " + ", ".join(candidates)
+
+
+def _fields(kind: Any, seen: set[Any]) -> list[set[str]]:
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        if kind in seen:
+            return []
+        seen.add(kind)
+        fields = msgspec.structs.fields(kind)
+        return [{field.encode_name for field in fields}, *(f for x in fields for f in _fields(x.type, seen))]
+    return [found for part in getattr(kind, "__args__", ()) for found in _fields(part, seen)]
+
+
+def _steps(where: str) -> list[Step]:
+    return [int(index) if index else name for name, index in _STEP.findall(where) if name or index]
+
+
+def _at(tree: Any, steps: Sequence[Step]) -> Any:
+    for step in steps:
+        try:
+            tree = tree[step]
+        except (KeyError, IndexError, TypeError):
+            return tree
+    return tree
+
+
+def _line(tree: Any, steps: Sequence[Step]) -> int:
+    line = 1
+    for step in steps:
+        place = getattr(tree, "lc", None)
+        if place is None or not _holds(tree, step):
+            break
+        line = (place.key(step) if isinstance(step, str) else place.item(step))[0] + 1
+        tree = tree[step]
+    return line
+
+
+def _holds(tree: Any, step: Step) -> bool:
+    return step in tree if isinstance(tree, dict) else isinstance(step, int) and step < len(tree)
+
+
+def _dotted(steps: Sequence[Step]) -> str:
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
+    return text.lstrip(".") or "file"
