@@ -14,14 +14,23 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 from ruamel.yaml import YAML
-from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.constructor import DuplicateKeyError, RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.scalarbool import ScalarBoolean
 
 S = TypeVar("S", bound=msgspec.Struct)
 Step = str | int
-_STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|\[\.\.\.\]")
+_SOME: Final = "[...]"
+_STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|(\[\.\.\.\])")
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(.+?)`")
 _LARGEST: Final = 16 * 1024 * 1024
+
+
+class _Constructor(RoundTripConstructor):
+    """YAML 1.2 knows no timestamps: times stay text until the settings say that they are times."""
+
+
+_Constructor.add_constructor("tag:yaml.org,2002:timestamp", RoundTripConstructor.construct_yaml_str)
 
 
 class SettingsError(ValueError):
@@ -79,8 +88,10 @@ def _read(path: Path) -> str:
 
 
 def _tree(text: str, path: Path) -> Any:
+    yaml = YAML(typ="rt", pure=True)
+    yaml.Constructor = _Constructor
     try:
-        return YAML(typ="rt", pure=True).load(text)
+        return yaml.load(text)
     except DuplicateKeyError as exc:
         raise SettingsError(f"{path}:{_marked(exc)}: {str(exc.problem).splitlines()[0]}, expected it once") from exc
     except MarkedYAMLError as exc:
@@ -95,6 +106,8 @@ def _plain(node: Any) -> Any:
         return {_plain(key): _plain(item) for key, item in node.items()}
     if isinstance(node, list):
         return [_plain(item) for item in node]
+    if isinstance(node, ScalarBoolean):
+        return bool(node)
     for kind in (bool, int, float, str):
         if isinstance(node, kind):
             return kind(node)
@@ -108,7 +121,7 @@ def _marked(exc: MarkedYAMLError) -> int:
 
 def _located(exc: msgspec.ValidationError, tree: Any, path: Path, kind: type[msgspec.Struct]) -> SettingsError:
     message, _, where = str(exc).partition(" - at `$")
-    steps = _steps(where.rstrip("`"))
+    steps = _resolved(_steps(where.rstrip("`")), message, tree, kind)
     if unknown := _UNKNOWN.match(message):
         key = unknown[1]
         problem = f"unknown key {key!r}, expected {_nearest(key, _at(tree, steps), kind)}"
@@ -139,7 +152,34 @@ def _fields(kind: Any, seen: set[Any]) -> list[set[str]]:
 
 
 def _steps(where: str) -> list[Step]:
-    return [int(index) if index else name for name, index in _STEP.findall(where) if name or index]
+    return [int(index) if index else name or some for name, index, some in _STEP.findall(where)]
+
+
+def _resolved(steps: list[Step], message: str, tree: Any, kind: type[msgspec.Struct]) -> list[Step]:
+    """Name the key that msgspec leaves out of a path (it writes ``[...]``): the one that alone causes the error."""
+    while _SOME in steps:
+        at = steps.index(_SOME)
+        mapping = _at(tree, steps[:at])
+        guilty = (key for key in mapping if message in _complaint(_pruned(tree, steps[:at], key), kind))
+        steps = [*steps[:at], next(guilty, ""), *steps[at + 1 :]]
+    return steps
+
+
+def _pruned(tree: Any, steps: Sequence[Step], key: str) -> Any:
+    """The tree with only one key left in the mapping at a path."""
+    if not steps:
+        return {key: tree[key]}
+    plain = _plain(tree)
+    plain[steps[0]] = _pruned(plain[steps[0]], steps[1:], key)
+    return plain
+
+
+def _complaint(tree: Any, kind: type[msgspec.Struct]) -> str:
+    try:
+        msgspec.convert(_plain(tree), kind, strict=True)
+    except msgspec.ValidationError as exc:
+        return str(exc)
+    return ""
 
 
 def _at(tree: Any, steps: Sequence[Step]) -> Any:
