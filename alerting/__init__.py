@@ -1,0 +1,1 @@
+"""From levels to people: rule packs, hazards, fusion, alarms, warnings, channels, HTTP API and console."""

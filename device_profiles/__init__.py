@@ -1,0 +1,1 @@
+"""What a device measures: the profile model, the registry and the catalogue."""

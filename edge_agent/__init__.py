@@ -1,0 +1,1 @@
+"""Acquisition: drivers, read plan, bus scheduler and decoding."""

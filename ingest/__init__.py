@@ -1,0 +1,1 @@
+"""The way into the centre: subscriber, quality control, store adapters and the hot window."""

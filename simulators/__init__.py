@@ -1,0 +1,1 @@
+"""A physical world, scenarios, and simulated devices on real protocols."""
