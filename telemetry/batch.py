@@ -57,15 +57,28 @@ class Batch:
 
 
 def rows(
-    source: str, series: I64, time_ns: I64, value: F64, *, quality: U8 | None = None, cause: U16 | None = None,
+    source: str,
+    series: I64,
+    time_ns: I64,
+    value: F64,
+    *,
+    quality: U8 | None = None,
+    cause: U16 | None = None,
     answered_ns: int = 0,
 ) -> Batch:
     """An unnumbered batch from columns; times are cut to whole milliseconds, NaN becomes MISSING."""
     flags = np.zeros(len(series), np.uint8) if quality is None else quality.copy()
     flags[np.isnan(value)] = Quality.MISSING
     return Batch(
-        source=source, epoch=0, seq=0, series=series, time_ns=time_ns // MILLISECOND_NS * MILLISECOND_NS, value=value,
-        quality=flags, cause=np.zeros(len(series), np.uint16) if cause is None else cause, answered_ns=answered_ns,
+        source=source,
+        epoch=0,
+        seq=0,
+        series=series,
+        time_ns=time_ns // MILLISECOND_NS * MILLISECOND_NS,
+        value=value,
+        quality=flags,
+        cause=np.zeros(len(series), np.uint16) if cause is None else cause,
+        answered_ns=answered_ns,
     )
 
 
@@ -73,7 +86,11 @@ def missing(source: str, series: I64, time_ns: int, cause: Cause, *, answered_ns
     """Rows that say a poll failed: silence is data."""
     n = len(series)
     return rows(
-        source, series, np.full(n, time_ns, np.int64), np.full(n, np.nan), cause=np.full(n, cause, np.uint16),
+        source,
+        series,
+        np.full(n, time_ns, np.int64),
+        np.full(n, np.nan),
+        cause=np.full(n, cause, np.uint16),
         answered_ns=answered_ns,
     )
 
@@ -81,7 +98,8 @@ def missing(source: str, series: I64, time_ns: int, cause: Cause, *, answered_ns
 def concat(batches: Sequence[Batch]) -> Batch:
     """One unnumbered batch of the rows of several of one source, in order; raises ValueError if there are none."""
     if not batches or any(batch.source != batches[0].source for batch in batches):
-        raise ValueError(f"{len(batches)} batches of {({b.source for b in batches})}, expected some of one source")
+        sources = sorted({batch.source for batch in batches})
+        raise ValueError(f"{len(batches)} batches of {sources}, expected some of one source")
     columns = {name: np.concatenate([getattr(batch, name) for batch in batches]) for name in _DTYPES}
     newest = max(batch.answered_ns for batch in batches)
     return Batch(source=batches[0].source, epoch=0, seq=0, answered_ns=newest, **columns)

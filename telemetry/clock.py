@@ -42,7 +42,7 @@ class SystemClock:
 
     async def sleep_until(self, time_ns: int) -> None:
         """Sleep in bounded naps, because the wall clock may be set meanwhile."""
-        while (left_s := (time_ns - self.now_ns()) / SECOND_NS) > 0:
+        while (left_s := (time_ns - self.now_ns()) / SECOND_NS) > 0:  # noqa: ASYNC110 - no event tells of a set clock
             await asyncio.sleep(min(left_s, _LONGEST_SLEEP_S))
 
     def hold(self) -> None:

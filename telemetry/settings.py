@@ -20,6 +20,8 @@ from ruamel.yaml.scalarbool import ScalarBoolean
 
 S = TypeVar("S", bound=msgspec.Struct)
 Step = str | int
+Tree = Any
+"""A parsed YAML node: mappings, sequences and scalars, with their places."""
 _SOME: Final = "[...]"
 _STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|(\[\.\.\.\])")
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(.+?)`")
@@ -43,7 +45,7 @@ class Document(Generic[S]):
 
     path: Path
     settings: S
-    tree: Any
+    tree: Tree
 
     def line(self, where: Sequence[Step]) -> int:
         """The line (from 1) of the setting at a path such as ``("buses", 0, "baud")``, or of its nearest parent."""
@@ -87,7 +89,7 @@ def _read(path: Path) -> str:
         raise SettingsError(f"{path}: byte {exc.start} is not UTF-8, expected a UTF-8 text") from exc
 
 
-def _tree(text: str, path: Path) -> Any:
+def _tree(text: str, path: Path) -> Tree:
     yaml = YAML(typ="rt", pure=True)
     yaml.Constructor = _Constructor
     try:
@@ -100,7 +102,7 @@ def _tree(text: str, path: Path) -> Any:
         raise SettingsError(f"{path}: {str(exc).splitlines()[0]}, expected YAML 1.2") from exc
 
 
-def _plain(node: Any) -> Any:
+def _plain(node: Tree) -> Tree:
     """The tree in built-in types: the parser's own number and text types carry layout, which msgspec refuses."""
     if isinstance(node, dict):
         return {_plain(key): _plain(item) for key, item in node.items()}
@@ -119,7 +121,7 @@ def _marked(exc: MarkedYAMLError) -> int:
     return mark.line + 1 if mark else 1
 
 
-def _located(exc: msgspec.ValidationError, tree: Any, path: Path, kind: type[msgspec.Struct]) -> SettingsError:
+def _located(exc: msgspec.ValidationError, tree: Tree, path: Path, kind: type[msgspec.Struct]) -> SettingsError:
     message, _, where = str(exc).partition(" - at `$")
     steps = _resolved(_steps(where.rstrip("`")), message, tree, kind)
     if unknown := _UNKNOWN.match(message):
@@ -131,17 +133,17 @@ def _located(exc: msgspec.ValidationError, tree: Any, path: Path, kind: type[msg
     return SettingsError(f"{path}:{_line(tree, steps)}: {_dotted(steps)}: {message}{shown}")
 
 
-def _nearest(key: str, siblings: Any, kind: type[msgspec.Struct]) -> str:
+def _nearest(key: str, siblings: Tree, kind: type[msgspec.Struct]) -> str:
     """The known key that an unknown one resembles most, over all structs below ``kind``."""
     present = set(siblings) if isinstance(siblings, dict) else set()
     known = _fields(kind, set())
     owners = [names for names in known if present - {key} <= names] or known
     candidates = sorted(set().union(*owners) - present)
-    close = difflib.get_close_matches(key, candidates, n=1, cutoff=0.4)
+    close = difflib.get_close_matches(key, candidates, n=1, cutoff=0.6)
     return repr(close[0]) if close else "one of " + ", ".join(candidates)
 
 
-def _fields(kind: Any, seen: set[Any]) -> list[set[str]]:
+def _fields(kind: object, seen: set[object]) -> list[set[str]]:
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         if kind in seen:
             return []
@@ -155,7 +157,7 @@ def _steps(where: str) -> list[Step]:
     return [int(index) if index else name or some for name, index, some in _STEP.findall(where)]
 
 
-def _resolved(steps: list[Step], message: str, tree: Any, kind: type[msgspec.Struct]) -> list[Step]:
+def _resolved(steps: list[Step], message: str, tree: Tree, kind: type[msgspec.Struct]) -> list[Step]:
     """Name the key that msgspec leaves out of a path (it writes ``[...]``): the one that alone causes the error."""
     while _SOME in steps:
         at = steps.index(_SOME)
@@ -165,7 +167,7 @@ def _resolved(steps: list[Step], message: str, tree: Any, kind: type[msgspec.Str
     return steps
 
 
-def _pruned(tree: Any, steps: Sequence[Step], key: str) -> Any:
+def _pruned(tree: Tree, steps: Sequence[Step], key: str) -> Tree:
     """The tree with only one key left in the mapping at a path."""
     if not steps:
         return {key: tree[key]}
@@ -174,7 +176,7 @@ def _pruned(tree: Any, steps: Sequence[Step], key: str) -> Any:
     return plain
 
 
-def _complaint(tree: Any, kind: type[msgspec.Struct]) -> str:
+def _complaint(tree: Tree, kind: type[msgspec.Struct]) -> str:
     try:
         msgspec.convert(_plain(tree), kind, strict=True)
     except msgspec.ValidationError as exc:
@@ -182,7 +184,7 @@ def _complaint(tree: Any, kind: type[msgspec.Struct]) -> str:
     return ""
 
 
-def _at(tree: Any, steps: Sequence[Step]) -> Any:
+def _at(tree: Tree, steps: Sequence[Step]) -> Tree:
     for step in steps:
         try:
             tree = tree[step]
@@ -191,7 +193,7 @@ def _at(tree: Any, steps: Sequence[Step]) -> Any:
     return tree
 
 
-def _line(tree: Any, steps: Sequence[Step]) -> int:
+def _line(tree: Tree, steps: Sequence[Step]) -> int:
     line = 1
     for step in steps:
         place = getattr(tree, "lc", None)
@@ -202,7 +204,7 @@ def _line(tree: Any, steps: Sequence[Step]) -> int:
     return line
 
 
-def _holds(tree: Any, step: Step) -> bool:
+def _holds(tree: Tree, step: Step) -> bool:
     return step in tree if isinstance(tree, dict) else isinstance(step, int) and step < len(tree)
 
 

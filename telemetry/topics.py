@@ -48,6 +48,6 @@ def parse(text: str) -> Address:
     parts = text.split("/")
     if len(parts) != 5 or "/".join(parts[:2]) != PREFIX or not (is_name(parts[2]) and is_name(parts[3])):
         raise ValueError(f"topic {text!r}, expected {PREFIX}/<site>/<node>/<channel>")
-    if parts[4] not in Channel:
+    if parts[4] not in set(Channel):
         raise ValueError(f"topic {text!r}: no channel {parts[4]!r}, expected one of {', '.join(Channel)}")
     return Address(parts[2], parts[3], Channel(parts[4]))

@@ -136,9 +136,7 @@ def encode_batch(batch: Batch, lane: Lane) -> bytes:
     raw = b"".join(np.ascontiguousarray(getattr(batch, name), dtype).tobytes() for name, dtype in _COLUMNS)
     packed = zlib.compress(raw, 1)
     codec, columns = (Codec.ZLIB, packed) if len(packed) < _WORTHWHILE * len(raw) else (Codec.RAW, raw)
-    return _PACK.encode(
-        Data(VERSION, batch.epoch, batch.seq, lane, batch.answered_ns, len(batch), codec, columns)
-    )
+    return _PACK.encode(Data(VERSION, batch.epoch, batch.seq, lane, batch.answered_ns, len(batch), codec, columns))
 
 
 def decode_batch(payload: bytes, source: str) -> tuple[Batch, Lane]:
