@@ -15,6 +15,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+from petrel.errors import CommandError
+
 _READY_S: Final = 15.0
 _STOP_S: Final = 5.0
 _MAX_PAYLOAD: Final = 1024 * 1024
@@ -28,7 +30,7 @@ mqtt {{ host: "127.0.0.1", port: {port} }}
 """
 
 
-class BrokerError(RuntimeError):
+class BrokerError(CommandError):
     """The embedded broker can't be started: one line with the cause and what to do."""
 
 
@@ -65,14 +67,19 @@ def server_path() -> Path:
 
 
 async def _start(directory: Path, port: int) -> asyncio.subprocess.Process:
-    directory.mkdir(parents=True, exist_ok=True)
-    config = directory / "nats.conf"
-    config.write_text(_CONFIG.format(port=port, store=directory / "jetstream", max_payload=_MAX_PAYLOAD))
-    with (directory / "nats.log").open("wb") as log:
+    config = _configure(directory, port)
+    with (directory / "nats.log").open("wb") as log:  # noqa: ASYNC230 - once, before anything runs
         return await asyncio.create_subprocess_exec(
             server_path(), "-c", config, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
             preexec_fn=_die_with_parent,
         )  # fmt: skip
+
+
+def _configure(directory: Path, port: int) -> Path:
+    directory.mkdir(parents=True, exist_ok=True)
+    config = directory / "nats.conf"
+    config.write_text(_CONFIG.format(port=port, store=directory / "jetstream", max_payload=_MAX_PAYLOAD))
+    return config
 
 
 def _die_with_parent() -> None:
@@ -88,8 +95,11 @@ async def _ready(process: asyncio.subprocess.Process, port: int, log: Path) -> N
             writer.close()
             return
         await asyncio.sleep(0.02)
-    last = (log.read_text(errors="replace").strip().splitlines() or ["it said nothing"])[-1]
-    raise BrokerError(f"nats-server is not ready on 127.0.0.1:{port}: {last}")
+    raise BrokerError(f"nats-server is not ready on 127.0.0.1:{port}: {_last_words(log)}")
+
+
+def _last_words(log: Path) -> str:
+    return (log.read_text(errors="replace").strip().splitlines() or ["it said nothing"])[-1]
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:

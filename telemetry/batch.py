@@ -43,7 +43,7 @@ class Batch:
     def __len__(self) -> int:
         return len(self.series)
 
-    def take(self, rows: Mask | I64) -> "Batch":
+    def take(self, rows: "Mask | I64 | slice") -> "Batch":
         """The batch with only the chosen rows (a mask of shape (n,) or row numbers), under the same identity."""
         return replace(self, **{name: getattr(self, name)[rows] for name in _DTYPES})
 

@@ -1,0 +1,60 @@
+"""The command line ``petrel``: a thin front door; each group of commands is one file in ``petrel/commands``.
+
+Exit codes: 0 success, 1 a finding or failure said in one line on stderr, 2 usage (also a configuration file that can't
+be used). Machine output (``--json``) goes to stdout alone. Rooms are imported inside the commands, so that a gateway
+without the centre's extra still has its own commands, and ``--help`` is quick.
+"""
+
+import sys
+from typing import Final
+
+import typer
+
+from petrel.commands import alarm, audit, centre, gateway, profile, rules, sim, store, tap, up
+from petrel.errors import CommandError
+from telemetry.settings import SettingsError
+
+FAILURE: Final = 1
+USAGE: Final = 2
+
+app = typer.Typer(
+    name="petrel",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Storm Petrel: from a register on a pole to the duty officer who must act on it.",
+    epilog="Try `petrel up` first: a whole district on simulated devices, in one command.",
+)
+app.command("up")(up.up)
+app.command("tap")(tap.tap)
+for name, group in (
+    ("gateway", gateway.app),
+    ("centre", centre.app),
+    ("profile", profile.app),
+    ("rules", rules.app),
+    ("sim", sim.app),
+    ("alarm", alarm.app),
+    ("store", store.app),
+    ("audit", audit.app),
+):
+    app.add_typer(group, name=name)
+
+
+def app_main() -> None:
+    """Entry point: turns every expected failure into one line on stderr and an exit code."""
+    try:
+        app()
+    except SettingsError as exc:
+        _end(str(exc), USAGE)
+    except CommandError as exc:
+        _end(str(exc), exc.code)
+    except ModuleNotFoundError as exc:
+        _end(f"the package {exc.name!r} is not installed, expected the extra that this command needs", FAILURE)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(FAILURE)
+
+
+def _end(line: str, code: int) -> None:
+    print(f"petrel: {line}", file=sys.stderr)  # noqa: T201 - the one line that the contract promises
+    sys.exit(code)

@@ -1,0 +1,64 @@
+"""Run a long-lived coroutine as a process: the quick event loop, logs on stderr, a clean stop on SIGTERM and SIGINT."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+import structlog
+
+T = TypeVar("T")
+
+
+def run(main: Coroutine[Any, Any, T]) -> T | None:
+    """Run to the end, or until a signal asks for a clean stop (then None); errors of task groups are unwrapped."""
+    try:
+        return _runner()(_until_signalled(main))
+    except BaseExceptionGroup as group:
+        raise _first(group) from group
+
+
+def configure_logs(level: int = logging.INFO) -> None:
+    """Structured logs, one line an event, on stderr; colours only on a terminal."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+async def _until_signalled(main: Coroutine[Any, Any, T]) -> T | None:
+    task = asyncio.current_task()
+    if task is None:
+        raise RuntimeError("not in a task, expected to be run by an event loop")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        return await main
+    return None
+
+
+def _runner() -> Callable[[Coroutine[Any, Any, T]], T]:
+    try:
+        import uvloop
+    except ModuleNotFoundError:
+        return asyncio.run
+    return uvloop.run
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first error of a task group: the others are its consequences, or will be met on the next run."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
