@@ -1,7 +1,66 @@
-PYTHON ?= python3.11
+# Every target works on a fresh Debian machine with python3.11 and make; `make help` lists them.
 
-.PHONY: venv
-venv: .venv/.stamp
+PYTHON ?= python3.11
+BIN := .venv/bin
+VENDOR := alerting/console/static/vendor/MANIFEST.json
+
+.DEFAULT_GOAL := help
+.PHONY: run test check fmt lint type arch bench browser chaos docs lock venv vendor system wheel clean help
+
+run: venv vendor  ## start everything in one command: broker, simulated devices, gateway, centre, console
+	$(BIN)/petrel up
+
+test: venv vendor system check  ## all that a change must pass: check, then every test but chaos
+	$(BIN)/pytest
+
+check: lint type arch  ## what needs no running code: lint, types, layers
+
+lint: venv  ## style and format, changes nothing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+fmt: venv  ## format, and fix what ruff can fix
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+type: venv  ## mypy
+	$(BIN)/mypy
+
+arch: venv  ## who may import whom
+	$(BIN)/lint-imports --no-logo
+
+bench: venv  ## the numbers of the design, each beside a peer or a limit
+	@set -e; for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+browser: venv vendor system  ## the console in Debian's Chromium
+	$(BIN)/pytest tests/browser
+
+chaos: venv system  ## kill processes at random for a long time
+	$(BIN)/pytest tests/chaos -m chaos --timeout 0
+
+docs: venv  ## generated reference pages
+	$(BIN)/typer petrel.cli utils docs --name petrel --title "The command petrel" --output docs/reference/petrel.md
+
+lock: venv  ## pin what setup.cfg asks for, by hash, into constraints.txt; UPGRADE=NAME or UPGRADE=all raises pins
+	$(BIN)/python tools/lock.py $(UPGRADE)
+
+venv: .venv/.stamp  ## .venv with everything of constraints.txt and the project in place
 
 .venv/.stamp: constraints.txt setup.cfg pyproject.toml tools/venv.py
 	@$(PYTHON) tools/venv.py
+
+vendor: venv  ## the console's browser libraries, from npm
+	@$(BIN)/python tools/vendor.py
+
+system:  ## Debian packages that the tests use
+	@$(PYTHON) tools/system_packages.py
+
+wheel: venv vendor  ## dist/*.whl, with the console's libraries inside
+	$(BIN)/python -m build --wheel --no-isolation
+
+clean:  ## everything that the targets made
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf alerting/console/static/vendor alerting/console/.vendor-*
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*##  */\1\t/p' Makefile | expand -t 12

@@ -33,7 +33,7 @@ def ensure_venv_module() -> None:
         return
     package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise SystemExit(f"venv: {sys.executable} has no ensurepip; expected Debian's {package}: apt-get install {package}")
+        raise SystemExit(f"venv: {sys.executable} has no ensurepip; expected it: apt-get install {package}")
     apt = ["apt-get", "-q", "-y", "--no-install-recommends"]
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     subprocess.run([*apt, "update"], check=True, env=environment)
@@ -52,7 +52,7 @@ def build() -> None:
 
 def main() -> None:
     """Build unless the stamp says that nothing changed."""
-    with (ROOT / ".venv.lock").open("w") as lock:
+    with (ROOT / "constraints.txt").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         wanted = fingerprint()
         if not STAMP.exists() or STAMP.read_text() != wanted:
@@ -65,4 +65,4 @@ if __name__ == "__main__":
     try:
         main()
     except subprocess.CalledProcessError as error:
-        raise SystemExit(f"venv: exit status {error.returncode} from {' '.join(map(str, error.cmd))}; see above") from None
+        raise SystemExit(f"venv: exit {error.returncode} from {' '.join(error.cmd)}; see above") from None
