@@ -1,0 +1,212 @@
+"""The site file: where we are, who manages what, which levels are dangerous here, and what connects to what."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from telemetry.quantity import QUANTITIES
+from telemetry.series import Text
+from telemetry.settings import Document, Step, load
+
+LEVELS: Final = ("blue", "yellow", "orange", "red")
+_SECOND_NS: Final = 1_000_000_000
+_KNOWN_CRS: Final = ("EPSG:4326", "EPSG:4490")
+
+
+class Area(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A township-level unit: the place of its seat in WGS-84 degrees (null: unknown), and who manages it."""
+
+    code: str
+    name: Text
+    managed_by: Text | None = None
+    lon: float | None = None
+    lat: float | None = None
+
+
+class Layer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A map layer in a GeoJSON file beside the site file. ``sketch``: indicative only, not an official boundary."""
+
+    id: str
+    file: str
+    crs: str
+    attribution: Text
+    sketch: bool = False
+
+
+class Levels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Four values, ascending in severity; null is unconfigured, never a guess."""
+
+    blue: float | None = None
+    yellow: float | None = None
+    orange: float | None = None
+    red: float | None = None
+
+    def ladder(self) -> tuple[float | None, ...]:
+        """Blue, yellow, orange, red."""
+        return self.blue, self.yellow, self.orange, self.red
+
+
+class Threshold(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The levels of one gauge under a scheme that rule packs name, in the canonical unit of the quantity.
+
+    Schemes: ``warn_tide`` (GB/T 17839: four warning tides), ``flood_stage`` (yellow: warning stage, orange: guaranteed
+    stage, red: highest on record; blue is yellow less ``near_margin`` unless given). ``illustrative`` values serve
+    demonstrations and tests; they are no surveyed levels and every text that uses them says so.
+    """
+
+    station: str
+    point: str
+    quantity: str
+    scheme: str
+    values: Levels = Levels()
+    near_margin: float | None = None
+    datum: str
+    surveyor: str
+    date: str
+    illustrative: bool
+
+    def ladder(self) -> tuple[float | None, ...]:
+        """Blue, yellow, orange, red, with blue derived from the near margin where it is not given."""
+        blue, yellow, orange, red = self.values.ladder()
+        if blue is None and yellow is not None and self.near_margin is not None:
+            blue = round(yellow - self.near_margin, 6)
+        return blue, yellow, orange, red
+
+
+class End(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One end of a pipeline; the points may be left out where the station has one of the kind."""
+
+    station: str
+    flow: str | None = None
+    pressure: str | None = None
+
+
+class Pipeline(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A pipeline between two stations, and the areas that it endangers."""
+
+    id: str
+    name: Text
+    inlet: End
+    outlet: End
+    length_m: float
+    towns: tuple[str, ...] = ()
+
+
+class Typhoon(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A statement of the duty desk: from ``begins`` to ``ends`` (ISO 8601 with offset) wind here is typhoon wind.
+
+    The national rules for typhoons need it (a sensor cannot tell), and those for gales exclude such wind.
+    """
+
+    id: str
+    name: Text
+    begins: str
+    ends: str
+    source: str
+
+
+class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One site. ``bounds`` are west, south, east, north in WGS-84 degrees."""
+
+    id: str
+    name: Text
+    timezone: str = "Asia/Shanghai"
+    bounds: tuple[float, float, float, float]
+    areas: tuple[Area, ...]
+    layers: tuple[Layer, ...] = ()
+    thresholds: tuple[Threshold, ...] = ()
+    pipelines: tuple[Pipeline, ...] = ()
+    typhoons: tuple[Typhoon, ...] = ()
+
+
+def moment_ns(text: str) -> int:
+    """Nanoseconds UTC of an ISO 8601 time; raises ValueError where it is none or has no offset."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"time {text!r} has no offset, expected for example 2023-07-28T08:00+08:00")
+    return round(moment.timestamp()) * _SECOND_NS
+
+
+def load_site(path: Path) -> Document[Site]:
+    """Read and check a site file; raises telemetry.settings.SettingsError."""
+    document = load(path, Site)
+    for where, problem in _mistakes(document.settings, path.parent):
+        raise document.error(where, problem)
+    return document
+
+
+Mistake = tuple[Sequence[Step], str]
+
+
+def _mistakes(site: Site, folder: Path) -> Iterator[Mistake]:
+    yield from _place(site)
+    yield from _twice("areas", [area.code for area in site.areas])
+    yield from _twice("layers", [layer.id for layer in site.layers])
+    yield from _twice("pipelines", [pipeline.id for pipeline in site.pipelines])
+    yield from _twice("typhoons", [typhoon.id for typhoon in site.typhoons])
+    yield from _twice("thresholds", [(t.station, t.point, t.quantity, t.scheme) for t in site.thresholds])
+    for index, layer in enumerate(site.layers):
+        yield from _layer(("layers", index), layer, folder)
+    for index, threshold in enumerate(site.thresholds):
+        yield from _threshold(("thresholds", index), threshold)
+    for index, typhoon in enumerate(site.typhoons):
+        yield from _typhoon(("typhoons", index), typhoon)
+    for index, pipeline in enumerate(site.pipelines):
+        yield from _pipeline(("pipelines", index), pipeline, {area.code for area in site.areas})
+
+
+def _place(site: Site) -> Iterator[Mistake]:
+    west, south, east, north = site.bounds
+    if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
+        yield ("bounds",), f"{list(site.bounds)}, expected west, south, east, north in degrees"
+    try:
+        ZoneInfo(site.timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        yield ("timezone",), f"{site.timezone!r}, expected a name such as 'Asia/Shanghai'"
+
+
+def _twice(section: str, names: Sequence[Any]) -> Iterator[Mistake]:
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield (section, index), f"{name!r} stands here twice, expected it once"
+
+
+def _layer(where: tuple[Step, ...], layer: Layer, folder: Path) -> Iterator[Mistake]:
+    if layer.crs not in _KNOWN_CRS:
+        yield (*where, "crs"), f"{layer.crs!r}, expected one of {', '.join(_KNOWN_CRS)}"
+    path = Path(layer.file)
+    if path.is_absolute() or ".." in path.parts or not (folder / path).is_file():
+        yield (*where, "file"), f"no file {layer.file!r}, expected a file in the folder of the site file"
+
+
+def _threshold(where: tuple[Step, ...], threshold: Threshold) -> Iterator[Mistake]:
+    if threshold.quantity not in QUANTITIES:
+        yield (*where, "quantity"), f"no quantity {threshold.quantity!r}, expected one that telemetry knows"
+    values = [value for value in threshold.ladder() if value is not None]
+    if values != sorted(values):
+        yield (*where, "values"), f"{values}, expected values that do not fall from blue to red"
+    if threshold.near_margin is not None and not threshold.near_margin > 0:
+        yield (*where, "near_margin"), f"{threshold.near_margin}, expected more than 0"
+
+
+def _typhoon(where: tuple[Step, ...], typhoon: Typhoon) -> Iterator[Mistake]:
+    for key in ("begins", "ends"):
+        try:
+            moment_ns(getattr(typhoon, key))
+        except ValueError as exc:
+            yield (*where, key), str(exc)
+            return
+    if moment_ns(typhoon.begins) >= moment_ns(typhoon.ends):
+        yield (*where, "ends"), f"{typhoon.ends} is not after {typhoon.begins}, expected a later time"
+
+
+def _pipeline(where: tuple[Step, ...], pipeline: Pipeline, towns: set[str]) -> Iterator[Mistake]:
+    if not pipeline.length_m > 0:
+        yield (*where, "length_m"), f"{pipeline.length_m}, expected more than 0"
+    for index, town in enumerate(pipeline.towns):
+        if town not in towns:
+            yield (*where, "towns", index), f"no area {town!r}, expected one of the codes of 'areas'"
