@@ -1,0 +1,50 @@
+"""All profiles that the product knows: a cached scan of ``catalog``; a path loads one of somebody's own."""
+
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+from device_profiles.check import check
+from device_profiles.model import Profile
+from telemetry import settings
+from telemetry.settings import SettingsError
+
+_SUFFIX: Final = ".yaml"
+
+
+@cache
+def _catalog() -> dict[str, Path]:
+    """Where each profile of the package stands; raises SettingsError for one that two files claim."""
+    folder = Path(str(files("device_profiles") / "catalog"))
+    return _index(sorted(folder.glob(f"*{_SUFFIX}")))
+
+
+def _index(paths: list[Path]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in paths:
+        name = read(path).name
+        if name in found:
+            raise SettingsError(f"{path}: name: {name!r} is taken by {found[name]}, expected a name of its own")
+        found[name] = path
+    return found
+
+
+def names() -> tuple[str, ...]:
+    """The names of the profiles in the package, sorted."""
+    return tuple(sorted(_catalog()))
+
+
+def load(name: str, base: Path | None = None) -> Profile:
+    """A profile by its name, or by the path of a file (relative to ``base``); raises SettingsError."""
+    if name.endswith(_SUFFIX):
+        return read(Path(name) if base is None else base / name)
+    if name not in _catalog():
+        raise SettingsError(f"unknown profile {name!r}, expected one of {', '.join(names())} or a {_SUFFIX} file")
+    return read(_catalog()[name])
+
+
+@cache
+def read(path: Path) -> Profile:
+    """A profile from its file, checked; raises SettingsError."""
+    return check(settings.load(path, Profile))
