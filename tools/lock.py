@@ -1,8 +1,10 @@
-"""Pin every package of every extra by hash into constraints.txt; run by `make lock`.
+"""Pin every package by hash; run by `make lock`.
 
-Existing pins stay unless setup.cfg asks otherwise; a name as argument raises that pin, `all` raises all.
+constraints.txt holds every extra; constraints-gateway.txt the same pins for a gateway in the field alone. Existing
+pins stay unless setup.cfg asks otherwise; a name as argument raises that pin, `all` raises all.
 """
 
+import configparser
 import re
 import subprocess
 import sys
@@ -10,34 +12,54 @@ import sysconfig
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCK = ROOT / "constraints.txt"
-HEADER = "# Every package of every extra, pinned by hash. Made by `make lock`; do not edit.\n"
+EVERYTHING = "constraints.txt"
+GATEWAY = "constraints-gateway.txt"
+HEADER = "# Pinned by hash. Made by `make lock`; do not edit.\n"
+# For every platform and Python that we support, so that one file serves all; and wheels alone, since building
+# foreign source would fetch its build tools without a hash.
+RESOLVE = ("--universal", "--python-version", "3.11", "--generate-hashes", "--only-binary", ":all:")
 # Gigabytes that nothing here needs: refused, so that no new dependency brings them along unseen.
 UNWANTED = re.compile(r"^(torch|tensorflow|nvidia-[a-z0-9-]+)==", re.MULTILINE)
-ADDRESS = re.compile(r"https?://|file://")
+NOT_IN_THE_FIELD = re.compile(r"^(duckdb|scipy|fastapi|sqlalchemy|pandas)==", re.MULTILINE)
+ADDRESS = re.compile(r"(https?|file)://")
 
 
-def compile_lock(upgrade: list[str]) -> None:
-    """Resolve for every platform and Python that we support, so that one file serves all."""
+def requirements(*extras: str) -> str:
+    """What setup.cfg asks for: the core and the extras named, or all of them."""
+    metadata = configparser.ConfigParser()
+    metadata.read(ROOT / "setup.cfg")
+    chosen = metadata["options.extras_require"]
+    texts = [metadata["options"]["install_requires"], *(chosen[name] for name in extras or chosen)]
+    return "\n".join(texts)
+
+
+def resolve(target: str, wanted: str, *options: str) -> None:
+    """Resolve requirements, and write the pins without a word on how."""
     uv = Path(sysconfig.get_path("scripts")) / "uv"
-    chosen = ["--upgrade"] if upgrade == ["all"] else [word for name in upgrade for word in ("--upgrade-package", name)]
-    how = ("--all-extras", "--universal", "--python-version", "3.11", "--generate-hashes", "--no-header", "--quiet")
-    command = [str(uv), "pip", "compile", "setup.cfg", *how, *chosen, "--output-file", LOCK.name]
-    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    command = [str(uv), "pip", "compile", "-", *RESOLVE, *options, "--no-header", "--quiet", "-o", target]
+    subprocess.run(command, cwd=ROOT, input=wanted.encode(), check=True, stdout=subprocess.DEVNULL)
 
 
-def finish(text: str) -> str:
-    """Refuse what must not stand in the lock; put the header on top."""
-    if found := UNWANTED.search(text):
-        raise SystemExit(f"lock: constraints.txt: {found.group(1)} is pulled in, expected nothing of that kind")
-    if found := ADDRESS.search(text):
-        raise SystemExit(f"lock: constraints.txt: holds an address ({found.group()}), expected none")
-    return HEADER + text.removeprefix(HEADER)
+def finish(target: str, *refused: re.Pattern[str]) -> None:
+    """Refuse what must not stand in a lock; put the header on top."""
+    text = (ROOT / target).read_text()
+    for pattern in refused:
+        if found := pattern.search(text):
+            raise SystemExit(f"lock: {target}: holds {found.group()}, expected nothing of that kind")
+    (ROOT / target).write_text(HEADER + text)
+
+
+def main(upgrade: list[str]) -> None:
+    """Lock everything, then the gateway's part of it to the same pins."""
+    raised = ["--upgrade"] if upgrade == ["all"] else [word for name in upgrade for word in ("--upgrade-package", name)]
+    resolve(EVERYTHING, requirements(), *raised)
+    finish(EVERYTHING, UNWANTED, ADDRESS)
+    resolve(GATEWAY, requirements("gateway"), "--constraint", EVERYTHING)
+    finish(GATEWAY, UNWANTED, ADDRESS, NOT_IN_THE_FIELD)
 
 
 if __name__ == "__main__":
     try:
-        compile_lock(sys.argv[1:])
+        main(sys.argv[1:])
     except subprocess.CalledProcessError as error:
         raise SystemExit(f"lock: uv: exit {error.returncode}; see above") from None
-    LOCK.write_text(finish(LOCK.read_text()))

@@ -44,7 +44,9 @@ def build() -> None:
     """Make the environment anew where it is missing or of another interpreter, then bring it to the lock."""
     ensure_venv_module()
     subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
-    subprocess.run([*PIP, "--require-hashes", "-r", str(ROOT / "constraints.txt")], check=True)
+    # Wheels alone: building foreign source would fetch its build tools without a hash.
+    verified = ("--require-hashes", "--only-binary", ":all:", "-r", str(ROOT / "constraints.txt"))
+    subprocess.run([*PIP, *verified], check=True)
     # A plain path entry, so that a package folder that is added later is found too, by mypy as well.
     in_place = ("--no-deps", "--no-build-isolation", "--config-settings", "editable_mode=compat", "-e", str(ROOT))
     subprocess.run([*PIP, *in_place], check=True)
