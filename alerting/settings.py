@@ -1,0 +1,151 @@
+"""centre.yaml: one centre, its site, broker, stores, HTTP address and channels (docs/reference/centre.md)."""
+
+import ipaddress
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Final, Union
+from urllib.parse import urlsplit
+
+import msgspec
+
+from alerting.channels import ChannelSettings, kinds
+from telemetry.settings import Document, SettingsError, Step, load, parse
+from telemetry.topics import is_name
+
+_SCHEMES: Final = ("mqtt", "mqtts")
+
+
+class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where rows are kept."""
+
+    path: str
+
+
+class StateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where events, deliveries and operations are kept."""
+
+    path: str
+
+
+class HttpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the console and the interface answer; port 0 takes any free one."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 8460
+
+
+class CentreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One centre; paths are relative to the folder of the file. ``packs``: files beside the built-in rule packs."""
+
+    site: str
+    broker: str
+    store: StoreSettings
+    state: StateSettings
+    http: HttpSettings = HttpSettings()
+    drill: bool = False
+    channels: tuple[ChannelSettings, ...] = ()
+    packs: tuple[str, ...] = ()
+
+
+def load_centre(path: Path) -> Document[CentreSettings]:
+    """Read and check a centre.yaml; raises telemetry.settings.SettingsError."""
+    try:
+        return _checked(load(path, _with_channels()))
+    except SettingsError as exc:
+        raise _naming_kinds(exc) from exc
+
+
+def parse_centre(text: str, path: Path) -> Document[CentreSettings]:
+    """Check settings that were read, or made, elsewhere as if they stood in ``path``; raises SettingsError."""
+    try:
+        return _checked(parse(text, path, _with_channels()))
+    except SettingsError as exc:
+        raise _naming_kinds(exc) from exc
+
+
+def check_bind(host: str) -> None:
+    """Refuse to serve anybody but this machine while there are no users and roles; raises SettingsError."""
+    if not is_loopback(host):
+        raise SettingsError(
+            f"http: {host!r} can be reached from outside and there are no users yet, "
+            "expected a loopback address such as 127.0.0.1"
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, without its port, is this machine: a loopback address or ``localhost``."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _with_channels() -> type[CentreSettings]:
+    """The settings with the channels that exist here: each kind brings its own keys."""
+    choices: Any = Union[tuple(kind.settings for kind in kinds().values())]  # noqa: UP007 - built at run time
+    return msgspec.defstruct(
+        "Centre", [("channels", tuple[choices, ...], ())], bases=(CentreSettings,),
+        frozen=True, kw_only=True, forbid_unknown_fields=True,
+    )  # type: ignore[return-value]  # defstruct's stub does not carry the base
+
+
+def _naming_kinds(error: SettingsError) -> SettingsError:
+    """Say which kinds of channels there are where one was asked for that there is not."""
+    unknown = ".kind: Invalid value" in str(error)
+    return SettingsError(f"{error}, expected one of {', '.join(kinds())}") if unknown else error
+
+
+def _checked(document: Document[CentreSettings]) -> Document[CentreSettings]:
+    for where, problem in _mistakes(document.settings, document.path.parent):
+        raise document.error(where, problem)
+    return document
+
+
+Mistake = tuple[tuple[Step, ...], str]
+
+
+def _mistakes(centre: CentreSettings, folder: Path) -> Iterator[Mistake]:
+    yield from _files(centre, folder)
+    yield from _broker(centre.broker)
+    if not is_loopback(centre.http.host):
+        yield ("http", "host"), f"{centre.http.host!r}, expected a loopback address while there are no users"
+    if centre.store.path == centre.state.path:
+        yield ("state", "path"), f"{centre.state.path!r} is the store's file too, expected a file of its own"
+    seen: set[str] = set()
+    for index, channel in enumerate(centre.channels):
+        yield from _channel(("channels", index), channel, seen)
+        seen.add(channel.name)
+
+
+def _files(centre: CentreSettings, folder: Path) -> Iterator[Mistake]:
+    if not (folder / centre.site).is_file():
+        yield ("site",), f"no file {centre.site!r}, expected a site file"
+    for index, pack in enumerate(centre.packs):
+        if not (folder / pack).is_file():
+            yield ("packs", index), f"no file {pack!r}, expected a rule pack"
+
+
+def _broker(broker: str) -> Iterator[Mistake]:
+    try:
+        url = urlsplit(broker)
+        host, _ = url.hostname, url.port  # a port that is no number is found here
+    except ValueError as exc:
+        yield ("broker",), f"{broker!r}: {exc}, expected mqtt://host:port"
+        return
+    if url.scheme not in _SCHEMES or not host:
+        yield ("broker",), f"{broker!r}, expected mqtt://host:port or mqtts://host:port"
+    elif url.password is not None:
+        yield ("broker",), "holds a password, expected it in the environment"
+
+
+def _channel(where: tuple[Step, ...], channel: ChannelSettings, seen: set[str]) -> Iterator[Mistake]:
+    if not is_name(channel.name):
+        yield (*where, "name"), f"{channel.name!r}, expected lower-case letters, digits and hyphens, 63 at most"
+    if channel.name in seen:
+        yield (*where, "name"), f"{channel.name!r} stands here twice, expected it once"
+    kind = next(kind for kind in kinds().values() if isinstance(channel, kind.settings))
+    if problem := kind.problem(channel):
+        key, _, rest = problem.partition(": ")
+        yield (*where, key), rest
