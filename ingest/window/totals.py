@@ -1,0 +1,193 @@
+"""Totalisers in the window: increments across rollover and reset, and rows that come late.
+
+A gain is ``(x - x') mod M``; one that the quantity cannot make in that time is a reset of the counter, not rain
+(HAZARDS 2). Late rows are put between their neighbours: the gain across the gap that they split is taken back and
+the two parts are added, so that the sums are those of the right order. Within one minute only the first and the last
+reading are kept, so a reset that a late row of the same minute would reveal stays hidden.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.window.grid import NEVER, Cells, Grid
+from telemetry.batch import F64, I64, U8, Mask
+from telemetry.clock import MINUTE_NS
+from telemetry.quality import Quality
+
+MOST_PER_MINUTE: Final = {"rain_total": 40.0}
+"""More than ever fell in a minute (38 mm, Guadeloupe 1970), in canonical units; absent: any gain is believed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Usable rows sorted by row (a slot, or a row of the grid) and time; arrays of shape (n,)."""
+
+    row: I64
+    time_ns: I64
+    value: F64
+    quality: U8
+
+    def take(self, chosen: Mask | I64) -> "Rows":
+        """Some of the rows."""
+        return Rows(self.row[chosen], self.time_ns[chosen], self.value[chosen], self.quality[chosen])
+
+
+@dataclass(frozen=True, slots=True)
+class _Pieces:
+    """Rows of one series and minute together, arrays of shape (k,)."""
+
+    row: I64
+    minute: I64
+    first: F64
+    last: F64
+    first_ns: I64
+    last_ns: I64
+    inner: F64
+    """Gain between the first and the last."""
+    count: I64
+    suspect: I64
+
+    def take(self, chosen: Mask) -> "_Pieces":
+        return _Pieces(*(getattr(self, name)[chosen] for name in self.__slots__))
+
+
+class TotalGrid(Grid):
+    """Running sums of the gains of totalisers; the first and last reading of every minute serve late rows."""
+
+    def __init__(self, minutes: int, quantity: str) -> None:
+        super().__init__(minutes)
+        self._most = MOST_PER_MINUTE.get(quantity, np.inf)
+        self._modulus: F64 = np.zeros(0)
+        self._first: F64 = np.zeros((0, minutes))
+        self._last: F64 = np.zeros((0, minutes))
+        self._first_ms: NDArray[np.uint16] = np.zeros((0, minutes), np.uint16)
+        self._last_ms: NDArray[np.uint16] = np.zeros((0, minutes), np.uint16)
+
+    def grow(self, rows: int) -> None:
+        """As in Grid."""
+        extra = max(0, rows - len(self.start))
+        super().grow(rows)
+        self._modulus = np.concatenate([self._modulus, np.full(extra, np.nan)])
+        for name in ("_first", "_last", "_first_ms", "_last_ms"):
+            array = getattr(self, name)
+            setattr(self, name, np.concatenate([array, np.zeros((extra, self.minutes), array.dtype)]))
+
+    def set_modulus(self, row: int, modulus: float | None) -> None:
+        """The value at which a counter starts again from zero; None: it never does."""
+        self._modulus[row] = np.nan if modulus is None else modulus
+
+    def put(self, rows: Rows, usable_ns: I64) -> None:
+        """Take in rows; ``usable_ns`` (n,) is the newest usable time of each row's series so far."""
+        late = rows.time_ns < usable_ns
+        if not late.all():
+            self._append(rows.take(~late))
+        if not late.any():
+            return
+        pieces = self._pieces(rows.take(late))
+        rank = _rank(pieces.row)
+        for turn in range(int(rank.max()) + 1):
+            self._amend(pieces.take(rank == turn))
+
+    def _gain(self, row: I64, before: F64, after: F64, minutes: I64) -> F64:
+        """Gain between two readings of a counter; 0 across a reset; NaN in is 0 out."""
+        modulus = self._modulus[row]
+        gain = after - before
+        gain = np.where((gain < 0) & ~np.isnan(modulus), np.mod(gain, modulus), gain)
+        return np.where((gain >= 0) & (gain <= self._most * (minutes + 1)), gain, 0.0)
+
+    def _pieces(self, rows: Rows) -> _Pieces:
+        minute = rows.time_ns // MINUTE_NS
+        same = np.append(False, (rows.row[1:] == rows.row[:-1]) & (minute[1:] == minute[:-1]))
+        at = np.flatnonzero(~same)
+        end = np.append(at[1:], len(minute)) - 1
+        before = np.append(np.nan, rows.value[:-1])
+        inner = self._gain(rows.row, np.where(same, before, np.nan), rows.value, np.zeros(len(minute), np.int64))
+        suspect = (rows.quality == Quality.SUSPECT).astype(np.int64)
+        return _Pieces(
+            rows.row[at], minute[at], rows.value[at], rows.value[end], rows.time_ns[at], rows.time_ns[end],
+            np.add.reduceat(inner, at), end - at + 1, np.add.reduceat(suspect, at),
+        )
+
+    def _append(self, rows: Rows) -> None:
+        pieces = self._pieces(rows)
+        fresh = np.append(True, pieces.row[1:] != pieces.row[:-1])
+        filled = self.filled[pieces.row]
+        before = np.where(fresh, self._last[pieces.row, filled % self.minutes], np.append(0.0, pieces.last[:-1]))
+        since = np.where(fresh, filled, np.append(0, pieces.minute[:-1]))
+        before = np.where(since == NEVER, np.nan, before)
+        entry = self._gain(pieces.row, before, pieces.first, pieces.minute - since)
+        self.append(Cells(pieces.row, pieces.minute, entry + pieces.inner, pieces.count, pieces.suspect), entry)
+        self._keep(pieces, since != pieces.minute, np.ones(len(pieces.row), np.bool_))
+
+    def _keep(self, pieces: _Pieces, first: Mask, last: Mask) -> None:
+        column = pieces.minute % self.minutes
+        at = pieces.row[first], column[first]
+        self._first[at] = pieces.first[first]
+        self._first_ms[at] = (pieces.first_ns[first] - pieces.minute[first] * MINUTE_NS) // 1_000_000
+        at = pieces.row[last], column[last]
+        self._last[at] = pieces.last[last]
+        self._last_ms[at] = (pieces.last_ns[last] - pieces.minute[last] * MINUTE_NS) // 1_000_000
+
+    def _amend(self, pieces: _Pieces) -> None:
+        """Put one piece per series between its neighbours."""
+        row, minute, column = pieces.row, pieces.minute, pieces.minute % self.minutes
+        here, before, after = self._neighbours(row, minute)
+        old_first = np.where(here, self._first[row, column], np.nan)
+        old_last = np.where(here, self._last[row, column], np.nan)
+        first_ms, last_ms = (
+            (moment - minute * MINUTE_NS) // 1_000_000 for moment in (pieces.first_ns, pieces.last_ns)
+        )
+        earlier = ~here | (first_ms < self._first_ms[row, column])
+        later = ~here | (last_ms > self._last_ms[row, column])
+        new_first = np.where(earlier, pieces.first, old_first)
+        new_last = np.where(later, pieces.last, old_last)
+        none = np.zeros(len(row), np.int64)
+        inner = np.where(
+            here,
+            self._gain(row, new_first, old_first, none) + self._gain(row, old_last, new_last, none), pieces.inner,
+        )
+        self._bridge(row, minute, before, after, (old_first, old_last), (new_first, new_last), here)
+        self.amend(Cells(row, minute, inner, pieces.count, pieces.suspect))
+        self._keep(pieces, earlier, later)
+
+    def _bridge(
+        self, row: I64, minute: I64, before: I64, after: I64, old: tuple[F64, F64], new: tuple[F64, F64], here: Mask
+    ) -> None:
+        """Move the gains across the gaps before and after a minute; a gain counts from the first minute of its gap."""
+        left = np.where(before == NEVER, np.nan, self._last[row, before % self.minutes])
+        right = np.where(after == NEVER, np.nan, self._first[row, after % self.minutes])
+        entry = self._gain(row, left, new[0], minute - before) - self._gain(row, left, old[0], minute - before)
+        since, base = np.where(here, minute, before), np.where(here, old[1], left)
+        taken = self._gain(row, base, right, after - since)
+        leave = self._gain(row, new[1], right, after - minute)
+        for at, amount, given in (
+            (before + 1, entry, before != NEVER), (since + 1, -taken, (since != NEVER) & (after != NEVER)),
+            (minute + 1, leave, after != NEVER),
+        ):
+            some = given & (amount != 0)
+            none = np.zeros(int(some.sum()), np.int64)
+            self.amend(Cells(row[some], at[some], amount[some], none, none))
+
+    def _neighbours(self, row: I64, minute: I64) -> tuple[Mask, I64, I64]:
+        """Whether a minute holds samples, and the nearest minutes before and after it that do (NEVER: none)."""
+        minutes = self.filled[row][:, None] - np.arange(self.minutes)
+        counts = self.count[row[:, None], minutes % self.minutes].astype(np.int64)
+        held = counts.copy()
+        held[:, :-1] -= counts[:, 1:]
+        held[minutes < self.start[row][:, None]] = 0
+        filled = held > 0
+        offset = minute[:, None]
+        here = (filled & (minutes == offset)).any(axis=1)
+        before = np.where(filled & (minutes < offset), minutes, NEVER).max(axis=1)
+        after = np.where(filled & (minutes > offset), minutes, -NEVER).min(axis=1)
+        return here, before, np.where(after == -NEVER, NEVER, after)
+
+
+def _rank(row: I64) -> I64:
+    """How many equal rows stand before each in a sorted array; shape (n,) -> (n,)."""
+    first = np.append(True, row[1:] != row[:-1])
+    begin = np.maximum.accumulate(np.where(first, np.arange(len(row)), 0))
+    return np.arange(len(row)) - begin
