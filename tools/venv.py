@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import importlib.util
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -40,10 +41,17 @@ def ensure_venv_module() -> None:
     subprocess.run([*apt, "install", package], check=True, env=environment)
 
 
+def same_interpreter() -> bool:
+    """Whether the environment that is there was made by this version of Python."""
+    settings = VENV / "pyvenv.cfg"
+    return settings.exists() and f"version = {platform.python_version()}\n" in settings.read_text()
+
+
 def build() -> None:
     """Make the environment anew where it is missing or of another interpreter, then bring it to the lock."""
-    ensure_venv_module()
-    subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
+    if not same_interpreter():
+        ensure_venv_module()
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
     # Wheels alone: building foreign source would fetch its build tools without a hash.
     verified = ("--require-hashes", "--only-binary", ":all:", "-r", str(ROOT / "constraints.txt"))
     subprocess.run([*PIP, *verified], check=True)
