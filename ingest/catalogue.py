@@ -1,0 +1,225 @@
+"""The catalogue: what the gateways announced, and which series ids the centre therefore knows.
+
+A series keeps its *place*, a small number, for as long as the process lives: arrays with one element per series
+(limits of quality control, last samples) are indexed by it.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from telemetry.batch import I64, Mask
+from telemetry.quantity import QUANTITIES
+from telemetry.series import Series, Station, Text, series_id
+from telemetry.topics import is_name
+from telemetry.wire import Announce
+
+I32 = NDArray[np.int32]
+
+UNKNOWN: Final = -1
+_DANGERS: Final = ("high", "low", "both", "none")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One series as its gateway announced it.
+
+    ``active`` is False once the newest announcement of the gateway no longer holds it: rows that a spool kept are
+    still welcome, but nobody waits for new ones.
+    """
+
+    id: int
+    place: int
+    source: str
+    site: str
+    station: Station
+    series: Series
+    drill: bool
+    active: bool = True
+
+    @property
+    def path(self) -> str:
+        """The name behind the identity."""
+        return f"{self.site}/{self.series.station}/{self.series.point}/{self.series.quantity}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What became of an announcement: a ``reason`` when all of it is refused, reasons by series when parts are."""
+
+    reason: str | None = None
+    changed: tuple[Entry, ...] = ()
+    refused: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Index:
+    """Identities in ascending order, their places, and the number of the gateway that owns each place."""
+
+    ids: I64
+    places: I32
+    owners: I32
+
+
+class Catalogue:
+    """All series that the centre knows. One thread announces; any may look up. ``drill`` is the mode of the centre."""
+
+    def __init__(self, *, drill: bool) -> None:
+        self.drill = drill
+        self.revision = 0
+        self._entries: dict[int, Entry] = {}
+        self._numbers: dict[str, int] = {}
+        self._announced: dict[str, set[int]] = {}
+        self._refused: dict[str, str] = {}
+        self._partly: dict[str, dict[int, str]] = {}
+        self._index = _indexed({}, {})
+
+    def announce(self, source: str, announce: Announce) -> Verdict:
+        """Take over an announcement; impossible parts are refused with a reason, the others count."""
+        if announce.drill is not self.drill:
+            return self._refuse(source, _wrong_mode(announce.drill))
+        stations = {station.id: station for station in announce.stations}
+        taken: dict[int, Entry] = {}
+        refused: dict[int, tuple[str, str]] = {}
+        for series in announce.series:
+            entry = self._candidate(source, series, stations.get(series.station), announce.drill)
+            if reason := self._problem(entry, stations, taken):
+                refused[entry.id] = (entry.path, reason)
+            else:
+                taken[entry.id] = entry
+        self._refused.pop(source, None)
+        self._partly[source] = {key: f"series {path}: {reason}" for key, (path, reason) in refused.items()}
+        return Verdict(changed=self._take(source, taken), refused=tuple(refused.values()))
+
+    def known(self, series: I64) -> Mask:
+        """Which identities are known. Shape (n,) -> (n,)."""
+        return self.places(series) >= 0
+
+    def places(self, series: I64) -> I32:
+        """The place of each identity, ``UNKNOWN`` for others. Shape (n,) -> (n,)."""
+        index = self._index
+        if not len(index.ids):
+            return np.full(len(series), UNKNOWN, np.int32)
+        at = np.searchsorted(index.ids, series)
+        at[at == len(index.ids)] = 0
+        return np.where(index.ids[at] == series, index.places[at], np.int32(UNKNOWN))
+
+    def owners(self, places: I32) -> I32:
+        """The number of the gateway that announced each place last; ``UNKNOWN`` for unknown places."""
+        return np.where(places >= 0, self._index.owners[places], np.int32(UNKNOWN))
+
+    def number(self, source: str) -> int:
+        """The number of a gateway in ``owners``; ``UNKNOWN`` when it never announced anything."""
+        return self._numbers.get(source, UNKNOWN)
+
+    def has_announced(self, source: str, series: I64) -> bool:
+        """Whether a gateway announced every one of these identities at some time, whoever owns them now."""
+        return self._announced.get(source, set()).issuperset(series.tolist())
+
+    def entry(self, series: int) -> Entry:
+        """One series; raises KeyError when the identity is unknown."""
+        return self._entries[series]
+
+    def entries(self) -> Iterator[Entry]:
+        """The series that are announced now, in order of their places."""
+        return (entry for entry in list(self._entries.values()) if entry.active)
+
+    def refusal(self, source: str, series: I64 | None = None) -> str | None:
+        """Why nothing of a gateway may be taken, or nothing with one of these identities; None when it may."""
+        reason = self._refused.get(source)
+        partly = self._partly.get(source)
+        if reason is not None or series is None or not partly:
+            return reason
+        return next((partly[key] for key in np.unique(series).tolist() if key in partly), None)
+
+    def _refuse(self, source: str, reason: str) -> Verdict:
+        self._refused[source] = reason
+        self.revision += 1
+        return Verdict(reason=reason)
+
+    def _candidate(self, source: str, series: Series, station: Station | None, drill: bool) -> Entry:
+        site = source.partition("/")[0]
+        key = series_id(site, series.station, series.point, series.quantity)
+        known = self._entries.get(key)
+        return Entry(
+            id=key, place=len(self._entries) if known is None else known.place, source=source, site=site,
+            station=_NOWHERE if station is None else station, series=series, drill=drill,
+        )
+
+    def _problem(self, entry: Entry, stations: dict[str, Station], taken: dict[int, Entry]) -> str | None:
+        if entry.id in taken:
+            return f"identity {entry.id} is already taken by {taken[entry.id].path} in the same announcement"
+        known = self._entries.get(entry.id)
+        if known is not None and known.path != entry.path:
+            return f"identity {entry.id} is already taken by {known.path}, expected a name of its own"
+        if known is not None and known.active and known.source != entry.source:
+            return f"already announced by {known.source}, expected one gateway for a series"
+        if entry.series.station not in stations:
+            return f"no station {entry.series.station!r} in the announcement"
+        return _impossible(entry.series) or _nowhere(entry.station)
+
+    def _take(self, source: str, taken: dict[int, Entry]) -> tuple[Entry, ...]:
+        entries = dict(self._entries)
+        before = self._announced.setdefault(source, set())
+        for key in before - taken.keys():
+            if entries[key].source == source:
+                entries[key] = replace(entries[key], active=False)
+        place = len(entries)
+        for key, entry in taken.items():
+            if key not in entries:
+                entry, place = replace(entry, place=place), place + 1
+            entries[key] = entry
+        changed = tuple(entry for key, entry in entries.items() if self._entries.get(key) != entry)
+        before |= taken.keys()
+        self._numbers.setdefault(source, len(self._numbers))
+        self._entries = entries
+        if changed:
+            self._index = _indexed(entries, self._numbers)
+            self.revision += 1
+        return changed
+
+
+_NOWHERE: Final = Station(id="", name=Text(zh="", en=""), kind="", lat=math.nan, lon=math.nan, town="")
+
+
+def _wrong_mode(drill: bool) -> str:
+    found, mode = ("a drill", "live") if drill else ("live data", "a drill")
+    return f"this gateway announces {found}, but this centre is {mode}: expected one of its own kind"
+
+
+def _indexed(entries: dict[int, Entry], numbers: dict[str, int]) -> _Index:
+    ids = np.fromiter(entries, np.int64, len(entries))
+    order = np.argsort(ids)
+    places = np.fromiter((entry.place for entry in entries.values()), np.int32, len(entries))
+    owners = np.full(max(len(entries), 1), UNKNOWN, np.int32)
+    owners[places] = np.fromiter((numbers[entry.source] for entry in entries.values()), np.int32, len(entries))
+    return _Index(ids[order], places[order], owners)
+
+
+def _impossible(series: Series) -> str | None:
+    """Why a series can't be what it says, or None."""
+    quantity = QUANTITIES.get(series.quantity)
+    low, high = series.valid
+    if not (is_name(series.station) and is_name(series.point)):
+        return f"name {series.station}/{series.point}, expected lower-case letters, digits and hyphens"
+    if quantity is None:
+        return f"unknown quantity {series.quantity!r}"
+    if series.unit != quantity.unit:
+        return f"unit {series.unit!r}, expected {quantity.unit!r}, the canonical unit of {series.quantity}"
+    if series.danger not in _DANGERS:
+        return f"danger {series.danger!r}, expected one of {', '.join(_DANGERS)}"
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        return f"valid range {low} to {high}, expected two finite numbers in ascending order"
+    if not (math.isfinite(series.period_s) and series.period_s > 0):
+        return f"period {series.period_s} s, expected more than 0"
+    return None if series.modulus is None or series.modulus > 0 else f"modulus {series.modulus}, expected more than 0"
+
+
+def _nowhere(station: Station) -> str | None:
+    if -90 <= station.lat <= 90 and -180 <= station.lon <= 180:
+        return None
+    return f"station {station.id} at {station.lat}, {station.lon}, expected degrees of latitude and longitude"

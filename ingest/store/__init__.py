@@ -1,0 +1,1 @@
+"""Where rows are kept: one small protocol, one file per store."""
