@@ -1,0 +1,1 @@
+"""Quality control: pure functions over columns. Flag, never fix: no check alters a value."""

@@ -1,0 +1,58 @@
+"""The checks: columns in, a verdict per row out. All columns have shape (n,), values are in canonical units."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from telemetry.batch import F64, I64, U8, U16, Mask
+from telemetry.quality import Cause, Quality
+
+
+class Verdict(NamedTuple):
+    """Quality (UNCHECKED: nothing found) and causes of each row."""
+
+    quality: U8
+    cause: U16
+
+
+def gross_range(value: F64, low: F64, high: F64, danger_low: Mask, danger_high: Mask) -> Verdict:
+    """Outside what the sensor can measure: SUSPECT towards danger, where it is still evidence, and BAD elsewhere.
+
+    The limits themselves are inside (QARTOD test 4, gross range); NaN is not judged.
+    """
+    below, above = value < low, value > high
+    towards_danger = (below & danger_low) | (above & danger_high)
+    quality = np.where(below | above, np.uint8(Quality.BAD), np.uint8(Quality.UNCHECKED))
+    quality[towards_danger] = Quality.SUSPECT
+    return Verdict(quality, _because(below | above, Cause.RANGE))
+
+
+def clock(time_ns: I64, now_ns: int, ahead_ns: int, behind_ns: int) -> Verdict:
+    """Sampled later than now, or longer ago than any spool keeps: a clock that is wrong or was never set."""
+    return _suspect((time_ns > now_ns + ahead_ns) | (time_ns < now_ns - behind_ns), Cause.CLOCK)
+
+
+def rate_of_change(
+    time_ns: I64, value: F64, before_ns: I64, before: F64, rate_per_s: F64, step: F64
+) -> Verdict:
+    """Changed faster than the quantity can since the sample before: |dx| / dt > rate (QARTOD test 7), and |dx| > step.
+
+    A row without a sample before it (``before`` NaN), or not after it, is not judged.
+    """
+    seconds = (time_ns - before_ns) / 1e9
+    change = np.abs(value - before)
+    return _suspect((seconds > 0) & (change > rate_per_s * seconds) & (change > step), Cause.RATE)
+
+
+def flat_line(time_ns: I64, since_ns: I64, flat_ns: F64) -> Verdict:
+    """Has shown the same value since ``since_ns``, longer than the quantity ever stands still (QARTOD test 8)."""
+    return _suspect((time_ns - since_ns) >= flat_ns, Cause.FLATLINE)
+
+
+def _suspect(doubtful: Mask, cause: Cause) -> Verdict:
+    quality = np.where(doubtful, np.uint8(Quality.SUSPECT), np.uint8(Quality.UNCHECKED))
+    return Verdict(quality, _because(doubtful, cause))
+
+
+def _because(found: Mask, cause: Cause) -> U16:
+    return found.astype(np.uint16) * np.uint16(cause)
