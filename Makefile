@@ -39,6 +39,7 @@ chaos: venv system  ## kill processes at random for a long time
 	$(BIN)/pytest tests/chaos -m chaos --timeout 0
 
 docs: venv  ## generated reference pages
+	@mkdir -p docs/reference
 	$(BIN)/typer petrel.cli utils docs --name petrel --title "The command petrel" --output docs/reference/petrel.md
 
 lock: venv  ## pin what setup.cfg asks for, by hash, into constraints.txt; UPGRADE=NAME or UPGRADE=all raises pins
