@@ -2,7 +2,6 @@
 
 PYTHON ?= python3.11
 BIN := .venv/bin
-VENDOR := alerting/console/static/vendor/MANIFEST.json
 
 .DEFAULT_GOAL := help
 .PHONY: run test check fmt lint type arch bench browser chaos docs lock venv vendor system wheel clean help
@@ -57,6 +56,7 @@ system:  ## Debian packages that the tests use
 	@$(PYTHON) tools/system_packages.py
 
 wheel: venv vendor  ## dist/*.whl, with the console's libraries inside
+	@rm -rf build
 	$(BIN)/python -m build --wheel --no-isolation
 
 clean:  ## everything that the targets made
