@@ -1,0 +1,165 @@
+"""A segment: a stretch of the log with the index of its records in compact arrays (31 bytes a record)."""
+
+import re
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from itertools import takewhile
+from typing import Final
+
+from gateway.spool import record
+from gateway.spool.store import Store
+from telemetry.wire import Lane
+
+
+class State(IntEnum):
+    """What became of a record since the last connection."""
+
+    OPEN = 0
+    """Not sent yet."""
+    QUEUED = 1
+    """Fresh: waits among the live ones, not among the backlog."""
+    SENT = 2
+    """On its way, not acknowledged."""
+    GONE = 3
+    """Acknowledged, refused or dropped."""
+
+
+_GONE_RUN: Final = re.compile(rb"\x03+")
+_KEPT: Final = re.compile(rb"[^\x03]")
+
+
+Key = tuple[int, int]
+"""Epoch and number of a batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A batch in the spool."""
+
+    epoch: int
+    seq: int
+    lane: Lane
+    rows: int
+    segment: "Segment"
+    index: int
+
+    @property
+    def key(self) -> Key:
+        """Its identity."""
+        return self.epoch, self.seq
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it was acknowledged, refused or dropped meanwhile."""
+        return self.segment.state[self.index] == State.GONE
+
+
+class Segment:
+    """Records of one epoch in ascending order of number, in one store."""
+
+    def __init__(self, number: int, epoch: int, store: Store) -> None:
+        self.number = number
+        self.epoch = epoch
+        self.store = store
+        self.sealed = False
+        self.size = 0
+        self.open_records = 0
+        self.open_rows = 0
+        self.open_bytes = 0
+        self.seq = array("Q")
+        self.rows = array("H")
+        self.oldest_ns = array("q")
+        self._start = array("I")
+        self._length = array("I")
+        self._payload_crc = array("I")
+        self.state = bytearray()
+
+    def append(self, data: bytes, header: record.Header) -> int:
+        """Write a record and index it; its index. Raises OSError and changes nothing when the store takes it not."""
+        self.store.write(self.size, data)
+        return self.index(self.size, header)
+
+    def index(self, start: int, header: record.Header) -> int:
+        """Take up a record that stands at ``start``; its index."""
+        self.seq.append(header.seq)
+        self.rows.append(header.rows)
+        self.oldest_ns.append(header.oldest_ns)
+        self._start.append(start)
+        self._length.append(header.length)
+        self._payload_crc.append(header.payload_crc)
+        self.state.append(State.OPEN)
+        self.size = start + record.HEADER_BYTES + header.length
+        self.open_records += 1
+        self.open_rows += header.rows
+        self.open_bytes += header.length
+        return len(self.state) - 1
+
+    def entry(self, index: int, lane: Lane) -> Entry:
+        """A record as it is handed out."""
+        return Entry(self.epoch, self.seq[index], lane, self.rows[index], self, index)
+
+    def payload(self, index: int) -> bytes | None:
+        """The bytes to send, or None when they are not what was written. Raises OSError."""
+        data = self.raw(index)[record.HEADER_BYTES :]
+        return data if record.sound(data, self._payload_crc[index]) else None
+
+    def raw(self, index: int) -> bytes:
+        """The record as it stands. Raises OSError."""
+        return self.store.read(self._start[index], record.HEADER_BYTES + self._length[index])
+
+    def release(self, index: int) -> None:
+        """The record is not needed any more; releasing it again is a mistake of the caller."""
+        self.state[index] = State.GONE
+        self.open_records -= 1
+        self.open_rows -= self.rows[index]
+        self.open_bytes -= self._length[index]
+        self.store.forget(self._start[index])
+
+    def first(self, state: State) -> int | None:
+        """The oldest record in a state."""
+        index = self.state.find(state)
+        return index if index >= 0 else None
+
+    def held(self, first: int, last: int) -> Iterator[int]:
+        """Records numbered ``first`` to ``last`` inclusive that are not gone."""
+        for index in range(bisect_left(self.seq, first), bisect_right(self.seq, last)):
+            if self.state[index] != State.GONE:
+                yield index
+
+    def find(self, seq: int) -> int | None:
+        """The record numbered ``seq`` if it is not gone."""
+        return next(self.held(seq, seq), None)
+
+    def kept(self) -> list[int]:
+        """Records that are not gone, oldest first."""
+        return [found.start() for found in _KEPT.finditer(self.state)]
+
+    def oldest(self) -> int | None:
+        """The first record that is not gone."""
+        kept = _KEPT.search(self.state)
+        return kept.start() if kept else None
+
+    def older(self, cutoff_ns: int) -> list[int]:
+        """Records that are not gone, from the first one on while their data is older than a moment."""
+        kept = (found.start() for found in _KEPT.finditer(self.state))
+        return list(takewhile(lambda index: self.oldest_ns[index] < cutoff_ns, kept))
+
+    def oldest_open_ns(self) -> int | None:
+        """The data time of the first record that is not gone: records stand in order of arrival."""
+        index = self.oldest()
+        return None if index is None else self.oldest_ns[index]
+
+    def gone(self) -> Iterator[tuple[int, int]]:
+        """Inclusive ranges of numbers that are gone, for the journal."""
+        for run in _GONE_RUN.finditer(self.state):
+            yield self.seq[run.start()], self.seq[run.end() - 1]
+
+    def rewind(self) -> None:
+        """What was sent or queued is to be sent again."""
+        self.state = self.state.translate(_REWOUND)
+
+
+_REWOUND: Final = bytes(State.OPEN if state != State.GONE else state for state in range(256))

@@ -1,0 +1,258 @@
+"""The spool: keeps every batch until the centre says that it is committed (DESIGN 4; PAINS P5, P10, P13, P15)."""
+
+import asyncio
+import errno
+import os
+import secrets
+from collections.abc import Iterable
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import structlog
+
+from gateway.spool import journal, record
+from gateway.spool.account import Counts, FillRate, Limits, Loss, Stats, summary
+from gateway.spool.folder import Lock, set_aside
+from gateway.spool.live import Fresh, LiveQueue
+from gateway.spool.log import Log
+from gateway.spool.segment import Entry, Key, Segment, State
+from gateway.spool.shelf import Shelf
+from gateway.spool.store import FileStore
+from gateway.spool.sync import sync_files
+from telemetry.batch import MAX_ROWS, Batch
+from telemetry.clock import Clock
+from telemetry.wire import Lane, Refusal, encode_batch
+
+_LOG = structlog.get_logger()
+
+class Spool:
+    """An open spool. Belongs to one thread; only ``read`` may run in another one.
+
+    ``appended`` is set by every append and ``urgent`` by one in the alarm lane; who waits for them clears them.
+    """
+
+    def __init__(self, folder: Path, limits: Limits, clock: Clock, lock: Lock, epoch: int) -> None:
+        self.folder = folder
+        self.epoch = epoch
+        self.appended = asyncio.Event()
+        self.urgent = asyncio.Event()
+        self._limits = limits
+        self._clock = clock
+        self._lock = lock
+        self._numbers = count(1)
+        self._live = LiveQueue()
+        self._fresh = Fresh()
+        self._held: set[int] = set()
+        self._fill = FillRate()
+        self._counts = Counts()
+        self._shelf = Shelf(folder, limits, epoch, self._lose)
+        self._journal = journal.Journal(folder / "released")
+        self._load()
+
+    @classmethod
+    def open(cls, folder: Path, limits: Limits, clock: Clock, *, epoch: int | None = None) -> "Spool":
+        """Open or create; raises SpoolError only when it is in use or can't be written at all.
+
+        An epoch must never be used twice, also not by a drill with a seed, so it comes from the operating system.
+        """
+        return cls(folder, limits, clock, Lock(folder), epoch or secrets.randbelow(2**62 - 1) + 1)
+
+    def append(self, batch: Batch, lane: Lane) -> tuple[Entry, ...]:
+        """Number and keep a batch, in parts when it is too large; it holds a drill's clock until it is gone.
+
+        A disk that takes nothing is no error: the batch stays in memory and ``stats`` says so.
+        """
+        entries = tuple(self._append(part, lane) for part in _parts(batch))
+        self.appended.set()
+        if lane is Lane.ALARM:
+            self.urgent.set()
+        return entries
+
+    def next_unsent(self, lane: Lane) -> Entry | None:
+        """The next batch of a lane to send; from now on it counts as sent."""
+        if lane is Lane.LIVE:
+            return self._live.take()
+        found = (self._shelf.alarms if lane is Lane.ALARM else self._shelf.samples).first(State.OPEN)
+        if found is None:
+            return None
+        segment, index = found
+        segment.state[index] = State.SENT
+        return segment.entry(index, lane)
+
+    def read(self, entry: Entry) -> bytes | None:
+        """The payload to send; None when the disk has not kept it (``spoil`` it). Raises OSError when it may later."""
+        fresh = self._fresh.get(entry.key)
+        if fresh is not None:
+            return fresh
+        try:
+            return entry.segment.payload(entry.index)
+        except OSError as exc:
+            if exc.errno in (errno.EIO, errno.ENOENT):
+                return None
+            raise
+
+    def is_fresh(self, entry: Entry) -> bool:
+        """Whether ``read`` needs no disk."""
+        return not entry.segment.store.durable or entry.key in self._fresh
+
+    def spoil(self, entry: Entry) -> None:
+        """Set aside a batch that can't be read back, counted as lost; nothing happens when it is gone."""
+        if entry.is_gone:
+            return
+        self._counts.corrupt_pieces += 1
+        with suppress(OSError):
+            name = f"{entry.segment.number:010d}.{entry.seq}.corrupt"
+            set_aside(self.folder / name, entry.segment.raw(entry.index))
+        _LOG.error("corrupt batch set aside", epoch=entry.epoch, seq=entry.seq, rows=entry.rows)
+        self._lose(self._log_of(entry.segment), entry.segment, [entry.index], Loss.CORRUPT)
+
+    def acknowledge(self, epoch: int, ranges: Iterable[tuple[int, int]]) -> list[Key]:
+        """Release what the centre has committed: inclusive ranges of numbers. Returns what went.
+
+        Ranges that name nothing we hold (acknowledged before, dropped, never sent) do nothing.
+        """
+        gone: list[Key] = []
+        for first, last in ranges:
+            for log, segment in self._shelf.of_epoch(epoch):
+                indices = list(segment.held(first, last))
+                self._counts.acked_rows += sum(segment.rows[index] for index in indices)
+                gone += ((epoch, segment.seq[index]) for index in indices)
+                self._release(log, segment, indices)
+        return gone
+
+    def refuse(self, epoch: int, refusal: Refusal) -> bool:
+        """Set aside a batch that the centre will never take, with its reason; False when we do not hold it."""
+        for log, segment in self._shelf.of_epoch(epoch):
+            index = segment.find(refusal.seq)
+            if index is None:
+                continue
+            self._counts.refused_batches += 1
+            _LOG.warning("batch refused", epoch=epoch, seq=refusal.seq, reason=refusal.reason)
+            self._keep_refused(segment, index, refusal)
+            self._release(log, segment, [index])
+            return True
+        return False
+
+    def rewind(self) -> None:
+        """Everything that is not gone is to be sent again: after a reconnect, or when the centre asks."""
+        self._live.clear()
+        for log in self._shelf.logs:
+            for segment in log.segments:
+                segment.rewind()
+
+    def stats(self) -> Stats:
+        """What it holds and has lost."""
+        hours = self._hours_left()
+        return summary(self._shelf.logs, self._counts, epoch=self.epoch, hours=hours, failing=self._shelf.failing)
+
+    def unsynced(self) -> list[FileStore]:
+        """Files whose newest records may still be lost at a power cut."""
+        stores = (segment.store for log in self._shelf.logs for segment in log.segments)
+        return [store for store in stores if isinstance(store, FileStore) and store.dirty]
+
+    def sync(self) -> None:
+        """Wait until everything appended so far survives a power cut; not for an event loop (``keep_synced``)."""
+        if (failure := sync_files(self.unsynced())) is not None:
+            self.sync_failed(failure)
+
+    def sync_failed(self, exc: OSError) -> None:
+        """A sync failed: what was written is doubtful, so nothing more goes into the same files."""
+        self._counts.sync_failures += 1
+        _LOG.error("spool can't be synced", spool=str(self.folder), reason=exc.strerror)
+        for log in self._shelf.logs:
+            log.seal()
+
+    def close(self) -> None:
+        """Sync, close the files, give the directory back; a drill's clock is held no longer."""
+        self.sync()
+        for log in self._shelf.logs:
+            log.seal()
+        self._rewrite_journal()
+        self._journal.close()
+        for _ in self._held:
+            self._clock.release()
+        self._held.clear()
+        self._lock.release()
+
+    def _load(self) -> None:
+        released, bad = journal.read(self.folder / "released")
+        damage = self._shelf.load(released, repair=True)
+        self._counts.corrupt_pieces += damage.corrupt_pieces + bad
+        self._counts.torn_bytes += damage.torn_bytes
+        self._rewrite_journal()
+
+    def _append(self, batch: Batch, lane: Lane) -> Entry:
+        now_ns, seq = self._clock.now_ns(), next(self._numbers)
+        payload = encode_batch(batch.numbered(self.epoch, seq), lane)
+        header = record.head(payload, self.epoch, seq, int(batch.time_ns.min()), len(batch), lane)
+        self._clock.hold()
+        self._held.add(seq)
+        self._shelf.expire(now_ns)
+        self._fill.add(record.HEADER_BYTES + len(payload), now_ns)
+        log = self._shelf.alarms if lane is Lane.ALARM else self._shelf.samples
+        segment, index = self._shelf.put(log, record.pack(header, payload), header)
+        entry = segment.entry(index, lane)
+        if lane is not Lane.BACKLOG:
+            self._fresh.put(entry.key, payload)
+        if lane is Lane.LIVE:
+            self._live.put(entry)
+        return entry
+
+    def _lose(self, log: Log, segment: Segment, indices: list[int], reason: Loss) -> None:
+        rows = sum(segment.rows[index] for index in indices)
+        self._counts.lose(reason, rows)
+        _LOG.warning("rows given up", reason=reason, rows=rows, batches=len(indices))
+        self._release(log, segment, indices)
+
+    def _release(self, log: Log, segment: Segment, indices: list[int]) -> None:
+        """Let records go that follow each other, but for some that are gone already."""
+        if segment.store.durable and indices:
+            self._note((log.kind, segment.epoch, segment.seq[indices[0]], segment.seq[indices[-1]]))
+        for index in indices:
+            segment.release(index)
+            key = (segment.epoch, segment.seq[index])
+            self._fresh.drop(key)
+            if segment.epoch == self.epoch and key[1] in self._held:
+                self._held.remove(key[1])
+                self._clock.release()
+        log.tidy(segment)
+
+    def _note(self, released: journal.Released) -> None:
+        try:
+            self._journal.append((released,))
+        except OSError:
+            return  # the batches are sent again after a restart, and the centre recognises them
+        if self._journal.is_long:
+            self._rewrite_journal()
+
+    def _rewrite_journal(self) -> None:
+        with suppress(OSError):  # as above
+            self._journal.rewrite(self._shelf.gone())
+
+    def _keep_refused(self, segment: Segment, index: int, refusal: Refusal) -> None:
+        place = self.folder / "refused" / f"{segment.epoch}-{refusal.seq}"
+        try:
+            set_aside(place.with_suffix(".batch"), segment.raw(index)[record.HEADER_BYTES :])
+            set_aside(place.with_suffix(".reason"), f"{refusal.reason}\n".encode())
+        except OSError as exc:
+            _LOG.error("refused batch can't be kept", epoch=segment.epoch, seq=refusal.seq, reason=exc.strerror)
+
+    def _log_of(self, segment: Segment) -> Log:
+        return next(log for log in self._shelf.logs if segment in log.segments)
+
+    def _hours_left(self) -> float | None:
+        stat = os.statvfs(self.folder)
+        held = sum(segment.open_bytes for log in self._shelf.logs for segment in log.segments)
+        free = min(self._limits.max_bytes - held, stat.f_bavail * stat.f_frsize)
+        hours = self._fill.hours_left(free, self._clock.now_ns())
+        return None if hours is None else min(hours, self._limits.max_age_h)
+
+
+def _parts(batch: Batch) -> Iterable[Batch]:
+    """The batch in parts of MAX_ROWS, whose message is below MAX_PAYLOAD whatever it holds."""
+    if len(batch) <= MAX_ROWS:
+        return (batch,)
+    numbers = np.arange(len(batch))
+    return tuple(batch.take(numbers[at : at + MAX_ROWS]) for at in range(0, len(batch), MAX_ROWS))
