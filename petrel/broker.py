@@ -68,7 +68,7 @@ def server_path() -> Path:
 
 async def _start(directory: Path, port: int) -> asyncio.subprocess.Process:
     config = _configure(directory, port)
-    with (directory / "nats.log").open("wb") as log:  # noqa: ASYNC230 - once, before anything runs
+    with (directory / "nats.log").open("wb") as log:
         return await asyncio.create_subprocess_exec(
             server_path(), "-c", config, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
             preexec_fn=_die_with_parent,

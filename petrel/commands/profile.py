@@ -1,0 +1,58 @@
+"""``petrel profile``: what devices the product knows, and whether a profile of one's own is right."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from petrel.commands.output import print_json, print_line, print_table
+
+if TYPE_CHECKING:
+    from device_profiles.model import Point
+
+app = typer.Typer(no_args_is_help=True, help="Device profiles: list them, show one, check a file of your own.")
+Json = Annotated[bool, typer.Option("--json", help="Machine output.")]
+
+
+@app.command("list")
+def list_profiles(json: Json = False) -> None:
+    """List the device profiles in the package."""
+    from device_profiles import registry
+
+    profiles = [registry.load(name) for name in registry.names()]
+    if json:
+        print_json([{"name": p.name, "title": p.title, "transports": p.transports} for p in profiles])
+        return
+    rows = [(p.name, p.title.en, p.title.zh, ", ".join(p.transports), len(p.points)) for p in profiles]
+    print_table(("profile", "device", "设备", "transports", "points"), rows)
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="A profile's name, or the path of a .yaml file.")], json: Json = False
+) -> None:
+    """Show what a device measures and where it stands in its registers."""
+    from device_profiles import registry
+
+    profile = registry.load(name)
+    if json:
+        print_json(profile)
+        return
+    print_line(f"{profile.name}: {profile.title.en} / {profile.title.zh}\nSource: {profile.source}")
+    for defect in profile.defects:
+        print_line(f"Defect: {defect}")
+    print_table(("point", "quantity", "unit", "register", "valid range"), map(_row, profile.points))
+
+
+@app.command()
+def check(files: Annotated[list[Path], typer.Argument(help="Profile files.")]) -> None:
+    """Check profile files; the first mistake is one line with file, line, found and expected (exit code 2)."""
+    from device_profiles import registry
+
+    for path in files:
+        profile = registry.read(path)
+        print_line(f"{path}: {profile.name}: {len(profile.points)} points, all in order")
+
+
+def _row(point: "Point") -> tuple[object, ...]:
+    return point.name, point.quantity, point.unit, point.register, f"{point.valid[0]:g} to {point.valid[1]:g}"

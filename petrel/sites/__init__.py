@@ -1,0 +1,1 @@
+"""Sites that come with the product."""
