@@ -1,0 +1,207 @@
+"""One scheduler per bus: every device at its own moments, and one row per series for each of them.
+
+The promise: each due moment of each device gives exactly one row per series, a reading or MISSING with its cause.
+Moments lie on a grid of the period in UTC, shifted by the device's phase. A moment that has passed before the bus got
+to it (the line is overloaded) is skipped: counted, and recorded as MISSING with COMMS, since silence is data.
+"""
+
+import heapq
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import structlog
+
+from edge_agent.breaker import Breaker
+from edge_agent.compiled import BusPlan, SerialPlan
+from edge_agent.device import Device, Poll
+from edge_agent.drivers.modbus.driver import Line, LineCounters, LineDownError
+from edge_agent.drivers.modbus.rtu import SerialLine
+from edge_agent.drivers.modbus.tcp import TcpLine
+from telemetry.batch import Batch, concat, missing, rows
+from telemetry.clock import SECOND_NS, Clock
+from telemetry.quality import Cause
+
+Sink = Callable[[Batch], None]
+_log = structlog.get_logger(__name__)
+_RECONNECT_NS: Final = (SECOND_NS, 30 * SECOND_NS)
+_PROBE_NS: Final = (SECOND_NS, 60 * SECOND_NS)
+_DEAD_SHARE: Final = 20
+"""Dead units get one part in so many of the time of a bus (P1)."""
+_SKIPS_RECORDED: Final = 60
+"""Skipped moments that become rows at most, so that a leap of the clock makes no flood; all of them are counted."""
+OK: Final = "ok"
+
+
+@dataclass(slots=True)
+class DeviceStats:
+    """How one device has done since start. ``state`` is ``ok`` or the reason of its last failure."""
+
+    state: str = "not polled yet"
+    polls: int = 0
+    failures: int = 0
+    held_back: int = 0
+    skipped: int = 0
+    rows: int = 0
+    missing_rows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BusStats:
+    """How one bus has done since start."""
+
+    line: LineCounters
+    devices: dict[str, DeviceStats] = field(default_factory=dict)
+
+
+class _Polled:
+    """A device with its schedule, breaker and figures."""
+
+    def __init__(self, device: Device, breaker: Breaker) -> None:
+        self.device, self.breaker = device, breaker
+        self.stats = DeviceStats()
+        self.due_ns = 0
+
+    def due_from(self, now_ns: int) -> int:
+        """The first moment of the grid at or after ``now_ns``."""
+        plan = self.device.plan
+        self.due_ns = -(-(now_ns - plan.phase_ns) // plan.period_ns) * plan.period_ns + plan.phase_ns
+        return self.due_ns
+
+
+def open_line(plan: BusPlan) -> Line:
+    """The line of a bus, not yet connected."""
+    if isinstance(plan.line, SerialPlan):
+        return SerialLine(plan.line, plan.timeout_s)
+    return TcpLine(plan.line.host, plan.line.port, plan.timeout_s)
+
+
+class Bus:
+    """Polls the devices of one line for ever, whatever fails; every batch goes to ``sink``."""
+
+    def __init__(self, plan: BusPlan, source: str, clock: Clock, sink: Sink, rng: np.random.Generator) -> None:
+        self.plan, self._source, self._clock, self._sink = plan, source, clock, sink
+        self._line = open_line(plan)
+        self._link = Breaker(*_RECONNECT_NS, rng)
+        self._shared = len(plan.devices) > 1
+        devices = [Device(device, plan.cost) for device in plan.devices]
+        self._devices = [_Polled(device, Breaker(*_PROBE_NS, rng, grace=1)) for device in devices]
+        self.stats = BusStats(self._line.counters, {one.device.plan.name: one.stats for one in self._devices})
+
+    async def run(self) -> None:
+        """Poll until cancelled."""
+        now_ns = self._clock.now_ns()
+        agenda = [(one.due_from(now_ns), at) for at, one in enumerate(self._devices)]
+        heapq.heapify(agenda)
+        try:
+            while True:
+                await self._clock.sleep_until(agenda[0][0])
+                self._emit(await self._moment(agenda))
+        finally:
+            self._line.close()
+
+    async def _moment(self, agenda: list[tuple[int, int]]) -> list[Batch]:
+        """Serve every device that is due together, and put each on the agenda again."""
+        due_ns, batches = agenda[0][0], []
+        while agenda[0][0] == due_ns:
+            one = self._devices[agenda[0][1]]
+            batches += self._skip(one)
+            batches.append(await self._serve(one))
+            heapq.heapreplace(agenda, (self._next(one), agenda[0][1]))
+        return batches
+
+    def _emit(self, batches: list[Batch]) -> None:
+        batch = batches[0] if len(batches) == 1 else concat(batches)
+        self._sink(batch)
+
+    def _next(self, one: _Polled) -> int:
+        """The moment after the one just served; found anew when the clock was set back."""
+        after_ns, now_ns = one.due_ns + one.device.plan.period_ns, self._clock.now_ns()
+        if after_ns - now_ns > 2 * one.device.plan.period_ns:
+            return one.due_from(now_ns)
+        one.due_ns = after_ns
+        return after_ns
+
+    def _skip(self, one: _Polled) -> list[Batch]:
+        """Moments that have passed unserved, but for the newest: counted and recorded."""
+        plan = one.device.plan
+        late = (self._clock.now_ns() - one.due_ns) // plan.period_ns
+        if late <= 0:
+            return []
+        first_ns = one.due_ns
+        one.due_ns += late * plan.period_ns
+        one.stats.skipped += late
+        recorded = range(max(0, late - _SKIPS_RECORDED), late)
+        return [self._missing(one, first_ns + skipped * plan.period_ns) for skipped in recorded]
+
+    async def _serve(self, one: _Polled) -> Batch:
+        if self._shared and not one.breaker.allows(one.due_ns):
+            one.stats.held_back += 1
+            return self._missing(one, one.due_ns)
+        before_ns = self._clock.now_ns()
+        poll = await self._poll(one)
+        answered_ns = time.time_ns()  # noqa: TID251  # real UTC of the answer, for latency figures only
+        self._judge(one, poll)
+        if poll.readings is None:
+            return self._missing(one, one.due_ns)
+        middle_ns = (before_ns + self._clock.now_ns()) // 2
+        found, ids = poll.readings, one.device.plan.ids
+        batch = rows(
+            self._source, ids, np.full(len(ids), middle_ns, np.int64), found.value,
+            quality=found.quality, cause=found.cause, answered_ns=answered_ns,
+        )
+        one.stats.rows += len(batch)
+        one.stats.missing_rows += int(np.isnan(batch.value).sum())
+        return batch
+
+    async def _poll(self, one: _Polled) -> Poll:
+        one.stats.polls += 1
+        try:
+            await self._connect(one.due_ns)
+        except LineDownError as exc:
+            return Poll(None, exc)
+        return await one.device.poll(self._line, one.due_ns)
+
+    async def _connect(self, due_ns: int) -> None:
+        """Open the line when it is down and its turn has come (P18)."""
+        if self._line.connected:
+            return
+        if not self._link.allows(due_ns):
+            raise LineDownError(f"{self.plan.name}: line is down, waiting to try again")
+        try:
+            await self._line.connect()
+        except LineDownError:
+            self._link.fail(due_ns)
+            raise
+
+    def _judge(self, one: _Polled, poll: Poll) -> None:
+        """Draw conclusions from a poll: breakers, figures, and one log line when the state changes."""
+        if poll.readings is not None:
+            self._link.succeed()
+            one.breaker.succeed()
+        elif isinstance(poll.failure, LineDownError):
+            one.stats.failures += 1
+        else:
+            one.stats.failures += 1
+            one.breaker.fail(one.due_ns, self._least_wait_ns())
+        self._note(one, OK if poll.failure is None else str(poll.failure))
+
+    def _least_wait_ns(self) -> int:
+        """How rarely a dead unit must be probed so that all dead ones together cost little (P1)."""
+        dead = 1 + sum(other.breaker.is_open for other in self._devices)
+        return int(_DEAD_SHARE * dead * (self.plan.timeout_s + 2 * self.plan.cost.request_s) * SECOND_NS)
+
+    def _note(self, one: _Polled, state: str) -> None:
+        was, one.stats.state = one.stats.state, state
+        if (was == OK) is not (state == OK):
+            plan = one.device.plan
+            _log.info("device", bus=self.plan.name, device=plan.name, unit=plan.unit, state=state, was=was)
+
+    def _missing(self, one: _Polled, time_ns: int) -> Batch:
+        batch = missing(self._source, one.device.plan.ids, time_ns, Cause.COMMS)
+        one.stats.rows += len(batch)
+        one.stats.missing_rows += len(batch)
+        return batch
+

@@ -1,0 +1,112 @@
+"""One device being polled: its requests, what it refuses, and how it is."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from edge_agent.compiled import DevicePlan
+from edge_agent.decode import Answer, Decoder, Readings
+from edge_agent.drivers.modbus.driver import Call, GarbledError, Line, LineDownError, LineError, NoAnswerError
+from edge_agent.drivers.modbus.frames import ExceptionAnswerError, Refusal
+from edge_agent.plan import LineCost, Span, halves, merge
+from telemetry.clock import HOUR_NS
+from telemetry.quality import Cause
+
+_log = structlog.get_logger(__name__)
+_CUT: Final = (Refusal.ADDRESS, Refusal.VALUE)
+_UNREACHED: Final = (Refusal.NO_PATH, Refusal.NO_TARGET)
+_REMEMBER_NS: Final = HOUR_NS
+"""After this a device is asked again for what it refused: it may have got new firmware, or had a bad moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """What a poll brought: readings (None: nothing at all), and the first failure in it."""
+
+    readings: Readings | None
+    failure: LineError | ExceptionAnswerError | None = None
+
+
+class Device:
+    """A device's requests, compiled; they change only when the device refuses some of them (P2)."""
+
+    def __init__(self, plan: DevicePlan, cost: LineCost) -> None:
+        self.plan = plan
+        wanted = [column.span for column in plan.columns]
+        self._wanted = sorted({*wanted, *(gate.column.span for gate in plan.gates)})
+        self._whole = merge(self._wanted, cost, plan.limits)
+        self._whole_again_ns: int | None = None
+        self._use(self._whole)
+
+    @property
+    def refused(self) -> tuple[Span, ...]:
+        """What the device has refused to give, as far as it is remembered."""
+        return tuple(span for span in self._wanted if not any(block.covers(span) for block in self._blocks))
+
+    async def poll(self, line: Line, due_ns: int) -> Poll:
+        """Ask for everything; a failure costs the registers that it touches and no others."""
+        if self._whole_again_ns is not None and not 0 <= self._whole_again_ns - due_ns <= _REMEMBER_NS:
+            self._use(self._whole)
+            self._whole_again_ns = None
+        answers: list[Answer] = []
+        failure: LineError | ExceptionAnswerError | None = None
+        for block, call in zip(self._blocks, self._calls, strict=True):
+            try:
+                answers.append(await line.transact(call))
+            except ExceptionAnswerError as exc:
+                if exc.code in _CUT and len(self._inside(block)) > 1:
+                    return await self._learn(line, due_ns)
+                failure = failure or exc
+                answers.append(_cause(exc))
+            except GarbledError as exc:
+                failure = failure or exc
+                answers.append(Cause.COMMS)
+            except (NoAnswerError, LineDownError) as exc:
+                failure = failure or exc
+                break
+        return self._result(answers, failure)
+
+    def _result(self, answers: list[Answer], failure: LineError | ExceptionAnswerError | None) -> Poll:
+        if isinstance(failure, LineError) and not any(isinstance(answer, bytes) for answer in answers):
+            return Poll(None, failure)
+        lost: list[Answer] = [Cause.COMMS] * (len(self._blocks) - len(answers))
+        return Poll(self._decoder.decode(answers + lost), failure)
+
+    async def _learn(self, line: Line, due_ns: int) -> Poll:
+        """Find out what exactly is refused by halving, keep the rest, and remember it."""
+        found: list[tuple[Span, bytes]] = []
+        try:
+            for block in self._whole:
+                found += await self._narrow(line, block)
+        except LineError as exc:
+            return Poll(None, exc)
+        if not found:
+            return self._result([Cause.DEVICE] * len(self._blocks), ExceptionAnswerError(Refusal.ADDRESS))
+        self._use(tuple(span for span, _ in found))
+        self._whole_again_ns = due_ns + _REMEMBER_NS
+        refused = [f"{span.table} {span.address}+{span.count}" for span in self.refused]
+        _log.warning("device refuses registers", device=self.plan.name, unit=self.plan.unit, refused=refused)
+        return self._result([data for _, data in found], None)
+
+    async def _narrow(self, line: Line, span: Span) -> list[tuple[Span, bytes]]:
+        try:
+            return [(span, await line.transact(self._call(span)))]
+        except ExceptionAnswerError:
+            parts = halves(span, self._wanted)
+        return [found for part in parts for found in await self._narrow(line, part)]
+
+    def _use(self, blocks: tuple[Span, ...]) -> None:
+        self._blocks = blocks
+        self._calls = tuple(self._call(block) for block in blocks)
+        self._decoder = Decoder(blocks, self.plan.columns, self.plan.gates)
+
+    def _call(self, span: Span) -> Call:
+        return Call.of(span.request(self.plan.unit), self.plan.pause_s)
+
+    def _inside(self, block: Span) -> list[Span]:
+        return [span for span in self._wanted if block.covers(span)]
+
+
+def _cause(exc: ExceptionAnswerError) -> Cause:
+    return Cause.COMMS if exc.code in _UNREACHED else Cause.DEVICE

@@ -1,0 +1,1 @@
+"""One folder per protocol: ``frames`` (no I/O) and ``driver`` (transactions)."""

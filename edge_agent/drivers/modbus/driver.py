@@ -1,0 +1,107 @@
+"""One transaction at a time over a line: what a line promises, and how it fails.
+
+A line hands back the data of an answer only when the answer can belong to nothing but the request: same unit, function
+and byte count, on TCP the same transaction, on a serial line a right CRC and no byte too many.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from edge_agent.drivers.modbus import frames
+
+
+class LineError(Exception):
+    """A request that brought no usable answer.
+
+    LineError
+    ├── NoAnswerError    silence until the deadline
+    ├── GarbledError     something came, but not the answer to this request
+    └── LineDownError    there is no line: connection refused, reset, port gone
+    """
+
+
+class NoAnswerError(LineError):
+    """Silence until the deadline."""
+
+
+class GarbledError(LineError):
+    """Something came, but not the answer to this request."""
+
+
+class LineDownError(LineError):
+    """There is no line to ask on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request made ready once, for many polls. ``pause_s`` is the rest that the device needs afterwards."""
+
+    request: frames.Request
+    pdu: bytes
+    rtu: bytes
+    pause_s: float = 0.0
+
+    @staticmethod
+    def of(request: frames.Request, pause_s: float = 0.0) -> "Call":
+        """Encode a request; raises FrameError for one that can't be."""
+        pdu = frames.encode_request(request)
+        return Call(request, pdu, frames.wrap_rtu(request.unit, pdu), pause_s)
+
+    @property
+    def answer_bytes(self) -> int:
+        """Bytes of the right answer on a serial line."""
+        return frames.rtu_answer_size(self.request, b"")
+
+
+@dataclass(slots=True)
+class LineCounters:
+    """What a line has seen since start."""
+
+    requests: int = 0
+    answers: int = 0
+    refusals: int = 0
+    timeouts: int = 0
+    garbled: int = 0
+    late: int = 0
+    """TCP answers to a request that had been given up; bytes that came to a silent serial line."""
+    connects: int = 0
+    connect_failures: int = 0
+
+
+class Line(Protocol):
+    """A connection or port that carries one transaction at a time; its owner connects it again when it is down."""
+
+    counters: LineCounters
+
+    @property
+    def connected(self) -> bool:
+        """Whether a request can be tried."""
+
+    async def connect(self) -> None:
+        """Open it; raises LineDownError within the line's timeout."""
+
+    async def transact(self, call: Call) -> bytes:
+        """The data of the answer.
+
+        Raises NoAnswerError, GarbledError, LineDownError, or frames.ExceptionAnswerError when the device refused.
+        """
+
+    def close(self) -> None:
+        """Let go of it; it can be opened again."""
+
+
+def accept(call: Call, unit: int, pdu: bytes, counters: LineCounters) -> bytes:
+    """The data of an answer that belongs to the call; counts, and raises GarbledError or ExceptionAnswerError."""
+    if unit != call.request.unit:
+        counters.garbled += 1
+        raise GarbledError(f"answer of unit {unit}, expected unit {call.request.unit}")
+    try:
+        data = frames.decode_answer(call.request, pdu)
+    except frames.ExceptionAnswerError:
+        counters.refusals += 1
+        raise
+    except frames.FrameError as exc:
+        counters.garbled += 1
+        raise GarbledError(f"unit {unit}: {exc}") from exc
+    counters.answers += 1
+    return data

@@ -1,0 +1,144 @@
+"""Every profile of the catalogue: its golden frames decode, it can be simulated, it is documented."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pymodbus.framer.rtu import FramerRTU
+
+from device_profiles import convert, document, model, registry
+from device_profiles.check import varied
+from device_profiles.model import Golden, Profile, Table
+from edge_agent import columns
+from edge_agent.columns import PointSettings
+from edge_agent.decode import Decoder, Readings
+from edge_agent.drivers.modbus import frames
+from edge_agent.plan import Limits, Span, merge, serial_cost
+from telemetry.quality import Quality
+
+NAMES = registry.names()
+GOLDEN = [(name, number) for name in NAMES for number in range(len(registry.load(name).golden))]
+TABLES = {1: Table.COIL, 2: Table.DISCRETE, 3: Table.HOLDING, 4: Table.INPUT}
+
+
+def decoder(profile: Profile, blocks: list[Span]) -> Decoder:
+    gates = {name: at for at, name in enumerate(profile.gates)}
+    taken = [columns.column(point, PointSettings(), gates) for point in profile.points]
+    return Decoder(blocks, taken, [columns.gate_column(gate) for gate in profile.gates.values()])
+
+
+def taken_apart(golden: Golden, request: bytes, answer: bytes) -> tuple[frames.Request, bytes]:
+    if golden.frame == "rtu":
+        for frame in (request, answer):
+            assert FramerRTU.compute_CRC(frame[:-2]) == int.from_bytes(frame[-2:], "big")  # not our CRC
+        (unit, asked), (answering, pdu) = frames.unwrap_rtu(request), frames.unwrap_rtu(answer)
+    else:
+        (number, unit, asked), (same, answering, pdu) = frames.unwrap_tcp(request), frames.unwrap_tcp(answer)
+        assert number == same
+    assert unit == answering
+    call = frames.decode_request(unit, asked)
+    return call, frames.decode_answer(call, pdu)
+
+
+@pytest.mark.parametrize(("name", "number"), GOLDEN)
+def test_golden_frames_decode_to_the_values_in_the_file(name, number):
+    golden = registry.load(name).golden[number]
+    profile = varied(registry.load(name), golden.variant)
+    pairs = [
+        taken_apart(golden, bytes.fromhex(one.request), bytes.fromhex(one.answer)) for one in golden.exchange
+    ]
+    blocks = [Span(TABLES[call.function], call.address, call.count) for call, _ in pairs]
+    found = decoder(profile, blocks).decode([data for _, data in pairs])
+    for row, point in enumerate(profile.points):
+        if point.name not in golden.values:
+            continue
+        expected = golden.values[point.name]
+        if expected is None:
+            assert math.isnan(found.value[row])
+            assert found.quality[row] == Quality.MISSING
+        else:
+            assert found.value[row] == pytest.approx(expected, rel=1e-6), point.name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_golden_set_covers_every_point(name):
+    profile = registry.load(name)
+    covered = {point for golden in profile.golden for point in golden.values}
+    assert covered == {point.name for point in profile.points}
+
+
+def read_back(profile: Profile, memory: dict[tuple[Table, int], int], baud: int) -> Readings:
+    """What a poll of the whole plan gives from a device's memory."""
+    wanted = [Span(r.table, r.address, r.count) for r in map(model.register, _registers(profile))]
+    blocks = list(merge(wanted, serial_cost(baud), Limits(profile.max_registers)))
+    data = []
+    for block in blocks:
+        words = [memory.get((block.table, at), 0) for at in range(block.address, block.end)]
+        bits = block.table.is_bits
+        data.append(frames.pack_bits(tuple(words)) if bits else b"".join(word.to_bytes(2, "big") for word in words))
+    return decoder(profile, blocks).decode(data)
+
+
+def _registers(profile: Profile) -> list[str]:
+    return [one.register for one in (*profile.points, *profile.gates.values())]
+
+
+def write(memory: dict[tuple[Table, int], int], patch: convert.Patch) -> None:
+    for at, word in enumerate(patch.words, patch.address):
+        memory[patch.table, at] = memory.get((patch.table, at), 0) & ~patch.mask | word
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_device_can_be_simulated_and_reads_back_what_it_was_given(name):
+    profile = registry.load(name)
+    rng = np.random.default_rng(5)
+    memory: dict[tuple[Table, int], int] = {}
+    given = []
+    for point in profile.points:
+        ends = [convert.linear(point).value((end - point.offset) / point.scale) for end in point.valid]
+        given.append(rng.uniform(*ends))
+        write(memory, convert.encode(point, given[-1]))
+    for gate in profile.gates.values():
+        write(memory, convert.steer(gate, opened=True))
+    found = read_back(profile, memory, 9600)
+    for row, point in enumerate(profile.points):
+        if any(model.register(gate.register).address == model.register(point.register).address
+               for gate in profile.gates.values()):
+            continue  # its register was overwritten when the gates were opened
+        step = abs(convert.linear(point).numerator / convert.linear(point).denominator)
+        exact = model.register(point.register).type.is_float
+        tolerance = abs(given[row]) * 1e-6 if exact else step / 2 + 1e-9
+        assert found.value[row] == pytest.approx(given[row], abs=tolerance), point.name
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if registry.load(name).gates])
+def test_a_shut_gate_never_lets_a_number_through_as_good(name):
+    """The meter that shows 0 without a signal, the sensor that fell silent, the detector under test."""
+    profile = registry.load(name)
+    for shut, gate in profile.gates.items():
+        memory: dict[tuple[Table, int], int] = {}
+        for other in profile.gates.values():
+            write(memory, convert.steer(other, opened=True))
+        write(memory, convert.steer(gate, opened=False))
+        found = read_back(profile, memory, 9600)
+        rows = [row for row, point in enumerate(profile.points) if shut in point.gates]
+        assert rows
+        assert (found.quality[rows] >= Quality.BAD).all()
+        assert (found.cause[rows] != 0).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_profile_says_where_it_comes_from_and_is_documented(name):
+    profile = registry.load(name)
+    assert len(profile.source) > 20
+    assert all(golden.source for golden in profile.golden)
+    page = document.page()
+    assert f"## {name}" in page
+    for point in profile.points:
+        assert point.register in page
+
+
+def test_the_page_in_the_documentation_is_the_one_generated():
+    path = Path(__file__).parents[2] / "docs" / "reference" / "devices.md"
+    assert path.read_text(encoding="utf-8") == document.page()
