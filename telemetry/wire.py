@@ -6,7 +6,9 @@ has been decoded: all decoders raise ValueError, and never take more memory than
 """
 
 import zlib
+from collections.abc import Iterator
 from enum import IntEnum, StrEnum
+from itertools import islice
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -20,6 +22,11 @@ MAX_PAYLOAD: Final = 256 * 1024
 _COLUMNS: Final = (("series", "<i8"), ("time_ns", "<i8"), ("value", "<f8"), ("quality", "u1"), ("cause", "<u2"))
 _ROW_BYTES: Final = sum(np.dtype(dtype).itemsize for _, dtype in _COLUMNS)
 _WORTHWHILE: Final = 0.9
+_FIXARRAY: Final = 0x9
+_FIXINT_END: Final = 0x80
+_NIL: Final = 0xC0
+_UINT_SIZES: Final = {0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8}
+"""Bytes that follow the first one of a msgpack integer."""
 
 M = TypeVar("M", bound=msgspec.Struct)
 
@@ -159,6 +166,31 @@ def read_header(payload: bytes) -> Data:
     if not (0 < data.epoch < 2**63 and 0 < data.seq < 2**63):
         raise ValueError(f"data: epoch {data.epoch}, seq {data.seq}, expected positive 63-bit numbers")
     return data
+
+
+def identity(payload: bytes) -> tuple[int, int] | None:
+    """Epoch and seq of a ``data`` message of any size whose rest may be damaged; None when even they can't be read.
+
+    They stand in the first 28 bytes, so that is all that is looked at.
+    """
+    unpacker = iter(payload[1:28])
+    if not payload or payload[0] >> 4 != _FIXARRAY:
+        return None
+    numbers = [_unsigned(unpacker) for _ in range(3)]
+    epoch, seq = numbers[1], numbers[2]
+    if numbers[0] is None or epoch is None or seq is None or not (0 < epoch < 2**63 and 0 < seq < 2**63):
+        return None
+    return epoch, seq
+
+
+def _unsigned(octets: Iterator[int]) -> int | None:
+    """The next non-negative msgpack integer."""
+    kind = next(octets, _NIL)
+    if kind < _FIXINT_END:
+        return kind
+    size = _UINT_SIZES.get(kind)
+    number = bytes(islice(octets, size)) if size else b""
+    return int.from_bytes(number, "big") if size == len(number) and size else None
 
 
 def _bound(payload: bytes) -> None:

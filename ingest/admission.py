@@ -1,0 +1,164 @@
+"""Admission: which of the messages become batches of the record, checked, and what the others are answered."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from ingest.catalogue import I32, Catalogue, Entry, Verdict
+from ingest.intake import Message
+from ingest.qc.control import QualityControl
+from ingest.replies import Answers
+from telemetry.batch import I64, Batch, Mask
+from telemetry.clock import Clock
+from telemetry.wire import Announce, decode, decode_batch, identity
+
+_ASK_EVERY_S: Final = 1.0
+_MOST_ASKED: Final = 64
+
+Name = tuple[str, int, int]
+"""Of a batch: source, epoch, seq."""
+
+
+def name_of(batch: Batch) -> Name:
+    """The identity of a batch for ever."""
+    return batch.source, batch.epoch, batch.seq
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """Something wrong with a gateway that no acknowledgement can tell it: for the log and the health page."""
+
+    source: str
+    reason: str
+    malformed: bool = False
+
+
+class Admission:
+    """Decodes, refuses, checks. One thread uses it: the one that commits.
+
+    A gateway must announce once in the life of the centre before its rows are taken, even if an earlier run knew it:
+    it may have become a drill meanwhile, and only the announcement says so.
+    """
+
+    def __init__(
+        self, catalogue: Catalogue, control: QualityControl, clock: Clock, now_s: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._catalogue = catalogue
+        self._control = control
+        self._clock = clock
+        self._now_s = now_s
+        self._heard: dict[str, int] = {}
+        self._asked_s: dict[str, float] = {}
+        self._strangers: dict[str, dict[tuple[int, int], int]] = {}
+
+    def restore(self, announcements: Sequence[tuple[str, bytes]]) -> None:
+        """Learn what an earlier run of the centre knew."""
+        for source, payload in announcements:
+            self._learn(self._catalogue.announce(source, decode(payload, Announce)))
+
+    def announce(self, message: Message) -> tuple[Announce | None, list[Complaint]]:
+        """Take over an announcement; None when nothing of it can be used."""
+        source = message.source
+        try:
+            announce = decode(message.payload, Announce)
+        except ValueError as exc:
+            return None, [Complaint(source, f"announcement: {exc}", malformed=True)]
+        verdict = self._catalogue.announce(source, announce)
+        self._learn(verdict)
+        self._heard[source] = self._heard.get(source, 0) + 1
+        complaints = [Complaint(source, f"series {path}: {reason}") for path, reason in verdict.refused]
+        if verdict.reason is not None:
+            return None, [Complaint(source, verdict.reason)]
+        return announce, complaints or [Complaint(source, "")]
+
+    def decode(self, messages: Sequence[Message], answers: Answers) -> tuple[list[Batch], list[Complaint]]:
+        """Unpack batches; a malformed one is refused by name where it still says its name."""
+        batches, complaints = [], []
+        for message in messages:
+            try:
+                batch, _ = decode_batch(message.payload, message.source)
+            except ValueError as exc:
+                complaints.append(self._malformed(message, str(exc), answers))
+            else:
+                batches.append(batch)
+        return batches, complaints
+
+    def check(self, batches: Sequence[Batch], answers: Answers) -> list[Batch]:
+        """The batches whose rows may enter the record, with the verdict of quality control; the others are answered."""
+        welcome = [batch for batch in batches if self._may_send(batch, answers)]
+        if not welcome:
+            return []
+        sizes = np.array([len(batch) for batch in welcome])
+        places = self._catalogue.places(np.concatenate([batch.series for batch in welcome]))
+        known = self._known(welcome, places, sizes, answers)
+        kept = [batch for batch, keep in zip(welcome, known.tolist(), strict=True) if keep]
+        return self._controlled(kept, places if len(kept) == len(welcome) else places[np.repeat(known, sizes)])
+
+    def _learn(self, verdict: Verdict) -> None:
+        changed: tuple[Entry, ...] = verdict.changed
+        self._control.limits.put([(entry.place, entry.series) for entry in changed])
+
+    def _malformed(self, message: Message, reason: str, answers: Answers) -> Complaint:
+        name = identity(message.payload)
+        if name is not None:
+            answers.refused(message.source, *name, reason)
+        return Complaint(message.source, f"data: {reason}", malformed=True)
+
+    def _may_send(self, batch: Batch, answers: Answers) -> bool:
+        reason = self._catalogue.refusal(batch.source)
+        if reason is not None:
+            answers.refused(*name_of(batch), reason)
+        elif batch.source not in self._heard:
+            self._ask(batch.source, answers)
+        else:
+            return True
+        return False
+
+    def _known(self, batches: Sequence[Batch], places: I32, sizes: I64, answers: Answers) -> Mask:
+        """Which batches hold only series that their own gateway announced. Shape (batches,)."""
+        starts = np.concatenate(([0], np.cumsum(sizes)[:-1]))
+        senders = np.array([self._catalogue.number(batch.source) for batch in batches], np.int32)
+        own = self._catalogue.owners(places) == np.repeat(senders, sizes)
+        known: Mask = np.logical_and.reduceat(own, starts)
+        for at in np.flatnonzero(~known).tolist():
+            known[at] = self._catalogue.has_announced(batches[at].source, batches[at].series)
+            if not known[at]:
+                self._strange(batches[at], answers)
+        return known
+
+    def _strange(self, batch: Batch, answers: Answers) -> None:
+        """Ask for the announcement of a series; refuse the batch when the gateway announced since and still not it."""
+        asked = self._strangers.setdefault(batch.source, {})
+        announced = self._heard[batch.source]
+        reason = self._catalogue.refusal(batch.source, batch.series)
+        if reason is None and asked.setdefault((batch.epoch, batch.seq), announced) < announced:
+            unknown = batch.series[~self._catalogue.known(batch.series)]
+            reason = f"series {unknown[0] if len(unknown) else batch.series[0]} is in no announcement of {batch.source}"
+        if reason is None:
+            self._ask(batch.source, answers)
+            while len(asked) > _MOST_ASKED:
+                del asked[next(iter(asked))]
+        else:
+            asked.pop((batch.epoch, batch.seq), None)
+            answers.refused(*name_of(batch), reason)
+
+    def _ask(self, source: str, answers: Answers) -> None:
+        now_s = self._now_s()
+        if now_s - self._asked_s.get(source, -np.inf) >= _ASK_EVERY_S:
+            self._asked_s[source] = now_s
+            answers.ask(source)
+
+    def _controlled(self, batches: Sequence[Batch], places: I32) -> list[Batch]:
+        if not batches:
+            return []
+        quality, cause = self._control.check(
+            places, np.concatenate([batch.time_ns for batch in batches]),
+            np.concatenate([batch.value for batch in batches]), np.concatenate([batch.quality for batch in batches]),
+            np.concatenate([batch.cause for batch in batches]), self._clock.now_ns(),
+        )
+        cuts = np.cumsum([len(batch) for batch in batches])[:-1]
+        verdicts = zip(np.split(quality, cuts), np.split(cause, cuts), strict=True)
+        return [replace(batch, quality=q, cause=c) for batch, (q, c) in zip(batches, verdicts, strict=True)]

@@ -1,0 +1,88 @@
+"""The intake: what the broker delivered and nobody has looked at yet, in order, with a bound for every gateway."""
+
+import asyncio
+from collections import Counter, deque
+from typing import Final, NamedTuple
+
+from telemetry.topics import Channel
+
+WINDOW: Final = 32
+"""Batches of one gateway that may be unacknowledged."""
+_OTHERS: Final = 8
+_MOST_BYTES: Final = 256 * 1024 * 1024
+_TAKE_MESSAGES: Final = 512
+_TAKE_BYTES: Final = 6 * 1024 * 1024
+
+
+class Message(NamedTuple):
+    """One payload as it came."""
+
+    source: str
+    channel: Channel
+    payload: bytes
+
+
+class Intake:
+    """A bounded queue between the connection and the pipeline; everything happens in the event loop.
+
+    The client library either queues without bound or discards in silence, so its messages come here at once. A gateway
+    that keeps to the window of 32 always finds room; what is more is its own resending, and is dropped and counted:
+    a batch that is not acknowledged stays in the spool and comes again, so nothing is lost. The same holds when all
+    gateways together exceed ``most_bytes``.
+    """
+
+    def __init__(self, *, window: int = WINDOW, most_bytes: int = _MOST_BYTES) -> None:
+        self.dropped: Counter[str] = Counter()
+        self._room = window + _OTHERS
+        self._most_bytes = most_bytes
+        self._queue: deque[Message] = deque()
+        self._queued: Counter[str] = Counter()
+        self._bytes = 0
+        self._filled = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def put(self, message: Message) -> bool:
+        """Queue a message; False when it was dropped because there was no room for it."""
+        size = len(message.payload)
+        if self._queued[message.source] >= self._room or self._bytes + size > self._most_bytes:
+            self.dropped[message.source] += 1
+            return False
+        self._queue.append(message)
+        self._queued[message.source] += 1
+        self._bytes += size
+        self._filled.set()
+        return True
+
+    async def wait(self, longest_s: float | None) -> None:
+        """Wait until something is queued, or for so many seconds of real time (None: for ever)."""
+        try:
+            async with asyncio.timeout(longest_s):
+                await self._filled.wait()
+        except TimeoutError:
+            return
+
+    def take(self) -> list[Message]:
+        """The oldest messages of one channel, a few megabytes at most; empty when nothing is queued.
+
+        Data and announcements are never mixed, so that each batch is judged by what was announced before it.
+        """
+        taken: list[Message] = []
+        size = 0
+        while self._queue and len(taken) < _TAKE_MESSAGES and size < _TAKE_BYTES:
+            if taken and self._queue[0].channel is not taken[0].channel:
+                break
+            message = self._queue.popleft()
+            taken.append(message)
+            size += len(message.payload)
+            self._forget(message)
+        if not self._queue:
+            self._filled.clear()
+        return taken
+
+    def _forget(self, message: Message) -> None:
+        self._bytes -= len(message.payload)
+        self._queued[message.source] -= 1
+        if not self._queued[message.source]:
+            del self._queued[message.source]

@@ -1,0 +1,236 @@
+"""The pipeline: decode, check, commit what queued meanwhile, acknowledge, hand on to the engine.
+
+    Intake --take--> Admission --> waiting --group--> Store.commit --> Answers --> Replies (acknowledgement)
+                     decode, QC       |                     |
+                                      +-- store refuses --> +--------> on_commit (engine), in order
+
+A round runs in one thread that owns store, catalogue and quality control; the event loop keeps reading meanwhile, and
+what it has queued when a round ends is the next group: nothing waits to be gathered.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from ingest.admission import Admission, Complaint, Name, name_of
+from ingest.commit import Commit
+from ingest.intake import WINDOW, Intake, Message
+from ingest.presence import PresenceBook
+from ingest.replies import Answers, Replies
+from ingest.store.protocol import Store, StoreRefusedError
+from telemetry.batch import Batch
+from telemetry.clock import Clock
+from telemetry.topics import Channel
+
+_LOG: Final = structlog.get_logger(__name__)
+_GROUP_ROWS: Final = 200_000
+_COMMITS_AHEAD: Final = 8
+_RETRY_S: Final = (0.2, 5.0)
+
+
+@dataclass(slots=True)
+class _Held:
+    """A checked batch that is not committed yet; ``handed_on`` once the engine has seen it unstored."""
+
+    batch: Batch
+    handed_on: bool = False
+
+
+@dataclass(slots=True)
+class _Round:
+    """What one round did."""
+
+    answers: Answers = field(default_factory=Answers)
+    complaints: list[Complaint] = field(default_factory=list)
+    commit: Commit | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class PipelineStats:
+    """Counts since start, for health and metrics."""
+
+    batches: int = 0
+    rows: int = 0
+    commits: int = 0
+    duplicates: int = 0
+    unstored_rows: int = 0
+    store_problem: str = ""
+    """What the store refused with; empty while it works."""
+
+
+class Pipeline:
+    """From the intake to the engine. Rows are handed on exactly once in the life of the process.
+
+    When the store refuses, rows are handed on at once as a commit that is not stored, and stay here unacknowledged; at
+    most 32 batches of a gateway do, since it sends no more. The commit that stores them later is handed on without
+    those batches, so that only the engine's cursor moves. Should the process die in between, the gateway resends them
+    and they are evaluated again under the same alarm identities, which raises nothing twice.
+    """
+
+    def __init__(
+        self, store: Store, admission: Admission, intake: Intake, replies: Replies, presence: PresenceBook,
+        clock: Clock, on_commit: Callable[[Commit], Awaitable[None]], *, saved: Mapping[str, bytes] | None = None,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.stats = PipelineStats()
+        self._store = store
+        self._admission = admission
+        self._intake = intake
+        self._replies = replies
+        self._presence = presence
+        self._clock = clock
+        self._on_commit = on_commit
+        self._now_s = now_s
+        self._waiting: dict[Name, _Held] = {}
+        self._per_source: dict[str, int] = {}
+        self._saved = dict(saved or {})
+        self._unsaved: dict[str, tuple[str, bytes]] = {}
+        self._retry_s = 0.0
+        self._delay_s = _RETRY_S[0]
+        self._commits: asyncio.Queue[Commit] = asyncio.Queue(_COMMITS_AHEAD)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        with ThreadPoolExecutor(1, "store") as thread:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._work(thread), name="ingest rounds")
+                tasks.create_task(self._hand_on(), name="hand on commits")
+
+    async def _work(self, thread: ThreadPoolExecutor) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._intake.wait(self._longest_wait_s())
+            done = await loop.run_in_executor(thread, self._round, self._intake.take())
+            for complaint in done.complaints:
+                self._note(complaint)
+            if done.commit is not None:
+                self._clock.hold()  # until the engine has seen it, or a drill would run ahead of its alarms
+            self._replies.post(done.answers)
+            if done.commit is not None:
+                await self._commits.put(done.commit)
+
+    async def _hand_on(self) -> None:
+        while True:
+            commit = await self._commits.get()
+            try:
+                await self._on_commit(commit)
+            finally:
+                self._clock.release()
+
+    def _longest_wait_s(self) -> float | None:
+        if not self._waiting and not self._unsaved:
+            return None
+        return max(0.0, self._retry_s - self._now_s()) if self.stats.store_problem else 0.0
+
+    def _note(self, complaint: Complaint) -> None:
+        if complaint.malformed:
+            self._presence.malformed(complaint.source, complaint.reason)
+        else:
+            self._presence.complain(complaint.source, complaint.reason)
+        if complaint.reason:
+            _LOG.warning("refused", source=complaint.source, reason=complaint.reason)
+
+    # -- in the thread ----------------------------------------------------------------------------------------------
+
+    def _round(self, messages: Sequence[Message]) -> _Round:
+        done = _Round()
+        if messages and messages[0].channel is Channel.ANNOUNCE:
+            self._announce(messages, done)
+        else:
+            self._admit(messages, done)
+        if self._now_s() >= self._retry_s:
+            self._try_commit(done)
+        elif self.stats.store_problem:
+            done.commit = self._unstored()
+        return done
+
+    def _announce(self, messages: Sequence[Message], done: _Round) -> None:
+        for message in messages:
+            announce, complaints = self._admission.announce(message)
+            done.complaints += complaints
+            if announce is not None and self._saved.get(message.source) != message.payload:
+                self._unsaved[message.source] = (announce.revision, message.payload)
+
+    def _admit(self, messages: Sequence[Message], done: _Round) -> None:
+        batches, complaints = self._admission.decode(messages, done.answers)
+        done.complaints += complaints
+        fresh: dict[Name, Batch] = {}
+        for batch in batches:
+            name = name_of(batch)
+            if self._store.is_committed(*name):
+                self.stats.duplicates += 1
+                done.answers.committed(*name)
+            elif name not in self._waiting and self._per_source.get(batch.source, 0) < WINDOW:
+                fresh[name] = batch
+        for batch in self._admission.check(list(fresh.values()), done.answers):
+            self._waiting[name_of(batch)] = _Held(batch)
+            self._per_source[batch.source] = self._per_source.get(batch.source, 0) + 1
+
+    def _try_commit(self, done: _Round) -> None:
+        group = self._group()
+        try:
+            self._save_announcements()
+            number = self._commit(group, done.answers) if group else 0
+        except StoreRefusedError as exc:
+            self._refused(str(exc))
+            done.commit = self._unstored()
+            return
+        if self.stats.store_problem:
+            _LOG.warning("store works again", was=self.stats.store_problem)
+        self.stats.store_problem, self._delay_s, self._retry_s = "", _RETRY_S[0], 0.0
+        if number:
+            batches = tuple(held.batch for held in group if not held.handed_on)
+            done.commit = Commit(number=number, batches=batches, stored=True)
+
+    def _group(self) -> list[_Held]:
+        group, rows = [], 0
+        for held in self._waiting.values():
+            if rows and rows + len(held.batch) > _GROUP_ROWS:
+                break
+            group.append(held)
+            rows += len(held.batch)
+        return group
+
+    def _save_announcements(self) -> None:
+        for source, (revision, payload) in list(self._unsaved.items()):
+            self._store.save_announcement(source, revision, payload)
+            self._saved[source] = payload
+            del self._unsaved[source]
+
+    def _commit(self, group: Sequence[_Held], answers: Answers) -> int:
+        result = self._store.commit([held.batch for held in group])
+        for held in group:
+            name = name_of(held.batch)
+            del self._waiting[name]
+            self._leave(name[0])
+            answers.committed(*name)
+        self.stats.batches += len(group)
+        self.stats.rows += result.rows
+        self.stats.commits += bool(result.number)
+        return result.number
+
+    def _leave(self, source: str) -> None:
+        self._per_source[source] -= 1
+        if not self._per_source[source]:
+            del self._per_source[source]
+
+    def _refused(self, reason: str) -> None:
+        if not self.stats.store_problem:
+            _LOG.error("the store refuses; rows are evaluated unstored and wait", reason=reason)
+        self.stats.store_problem = reason
+        self._retry_s = self._now_s() + self._delay_s
+        self._delay_s = min(2 * self._delay_s, _RETRY_S[1])
+
+    def _unstored(self) -> Commit | None:
+        """What the engine must see although the store does not take it."""
+        fresh = [held for held in self._waiting.values() if not held.handed_on]
+        for held in fresh:
+            held.handed_on = True
+        batches = tuple(held.batch for held in fresh)
+        self.stats.unstored_rows += sum(map(len, batches))
+        return Commit(number=0, batches=batches, stored=False) if batches else None

@@ -1,0 +1,57 @@
+"""The ingest service: subscriber, pipeline and catalogue around one store, as one thing to run."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import numpy as np
+
+from ingest.admission import Admission
+from ingest.catalogue import Catalogue
+from ingest.commit import Commit
+from ingest.intake import Intake
+from ingest.pipeline import Pipeline, PipelineStats
+from ingest.presence import PresenceBook
+from ingest.qc.control import QualityControl, Tolerance
+from ingest.replies import Replies
+from ingest.store.protocol import Store
+from ingest.subscriber import Subscriber
+from telemetry.broker import BrokerAddress
+from telemetry.clock import Clock
+
+
+class Ingest:
+    """Everything between the broker and the engine.
+
+    Once made, ``catalogue`` knows what earlier runs knew, so that the engine can be warmed before ``run`` begins.
+    """
+
+    def __init__(
+        self, store: Store, broker: BrokerAddress, clock: Clock, on_commit: Callable[[Commit], Awaitable[None]], *,
+        drill: bool, rng: np.random.Generator, tolerance: Tolerance | None = None,
+        user: str | None = None, password: str | None = None,
+    ) -> None:
+        self.store = store
+        self.catalogue = Catalogue(drill=drill)
+        self.presence = PresenceBook()
+        self.intake = Intake()
+        replies = Replies()
+        admission = Admission(self.catalogue, QualityControl(tolerance), clock)
+        announcements = store.announcements()
+        admission.restore(announcements)
+        self._pipeline = Pipeline(
+            store, admission, self.intake, replies, self.presence, clock, on_commit, saved=dict(announcements)
+        )
+        self.subscriber = Subscriber(
+            broker, self.intake, replies, self.presence, clock, rng, user=user, password=password
+        )
+
+    @property
+    def stats(self) -> PipelineStats:
+        """Counts since start."""
+        return self._pipeline.stats
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.subscriber.run(), name="subscriber")
+            tasks.create_task(self._pipeline.run(), name="pipeline")
