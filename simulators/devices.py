@@ -1,0 +1,95 @@
+"""Simulated devices on real sockets and real pseudo-terminals, answered by pymodbus's servers.
+
+pymodbus is the peer on purpose: it shares no code with our driver. Values are computed at the moment of the read, from
+the world at the clock's data time. A unit that is not on a line stays silent there, as on RS-485.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final, Literal, NamedTuple, cast
+
+import numpy as np
+from pymodbus.server import ModbusSerialServer, ModbusTcpServer
+
+from simulators import faults
+from simulators.bus import Bus
+from simulators.pty import SerialLine, connect
+from simulators.twin import Observe, Unit
+from telemetry.clock import Clock
+
+_LOOPBACK: Final = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """The devices of one bus: a serial line, or a TCP port (0: any free one) of this machine."""
+
+    bus: str
+    transport: Literal["tcp", "rtu"]
+    units: tuple[Unit, ...]
+    port: int = 0
+
+
+class TcpEndpoint(NamedTuple):
+    """Where a bus answers."""
+
+    host: str
+    port: int
+
+
+class SerialEndpoint(NamedTuple):
+    """The name of a serial port; stable, though the terminal behind it is not."""
+
+    path: Path
+
+
+Endpoint = TcpEndpoint | SerialEndpoint
+
+
+@asynccontextmanager
+async def serve(
+    lines: Sequence[Line], observe: Observe, clock: Clock, folder: Path, *, broken: faults.Faults = faults.none,
+    seed: int = 0,
+) -> AsyncIterator[Mapping[str, Endpoint]]:
+    """Run all devices; gives the endpoint of each bus by name. Serial ports appear in ``folder`` under the bus's name.
+
+    Raises OSError when a port is taken.
+    """
+    async with AsyncExitStack() as stack:
+        endpoints: dict[str, Endpoint] = {}
+        for number, line in enumerate(lines):
+            tcp = line.transport == "tcp"
+            bus = Bus(line.units, observe, clock, broken, np.random.default_rng([seed, number]), tcp=tcp)
+            opened = _tcp(line, bus) if tcp else _rtu(line, bus, folder)
+            endpoints[line.bus] = await stack.enter_async_context(opened)
+        yield endpoints
+
+
+@asynccontextmanager
+async def _tcp(line: Line, bus: Bus) -> AsyncIterator[Endpoint]:
+    server = ModbusTcpServer(bus.devices(), address=(_LOOPBACK, line.port), trace_packet=bus.trace)
+    if not await server.listen():
+        raise OSError(f"bus {line.bus}: port {line.port} is taken, expected a free one")
+    try:
+        listener = cast("asyncio.Server", server.transport)
+        yield TcpEndpoint(*listener.sockets[0].getsockname()[:2])
+    finally:
+        await server.shutdown()  # type: ignore[no-untyped-call]  # pymodbus leaves it out
+
+
+@asynccontextmanager
+async def _rtu(line: Line, bus: Bus, folder: Path) -> AsyncIterator[Endpoint]:
+    wire = SerialLine(folder / line.bus)
+    server = ModbusSerialServer(bus.devices(), port=str(wire.path), trace_packet=bus.trace)
+    # pymodbus opens ports by name, and the far end of a pseudo-terminal has none: give it the end itself.
+    server.call_create = partial(connect, wire, server.handle_new_connection)
+    try:
+        await server.listen()
+        yield SerialEndpoint(wire.path)
+    finally:
+        await server.shutdown()  # type: ignore[no-untyped-call]  # pymodbus leaves it out
+        wire.close()

@@ -1,0 +1,95 @@
+"""Serial lines without a wire: the far end of a pseudo-terminal, behind a name that stays the same."""
+
+import asyncio
+import os
+import tty
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Protocol
+
+_CHUNK: Final = 4096
+
+
+class Receiver(Protocol):
+    """The part of an asyncio protocol that a line needs."""
+
+    def connection_made(self, transport: asyncio.BaseTransport, /) -> None:
+        """The line is there."""
+
+    def data_received(self, data: bytes, /) -> None:
+        """Bytes came."""
+
+
+class SerialLine:
+    """A pseudo-terminal in raw mode; the gateway opens ``path``, the devices hold the other end.
+
+    The near end stays open here too, so that a gateway that closes it and comes back finds the same line.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.far, self._near = os.openpty()
+        tty.setraw(self._near)
+        os.set_blocking(self.far, False)
+        path.unlink(missing_ok=True)
+        path.symlink_to(os.ttyname(self._near))
+
+    def close(self) -> None:
+        """Take the line away; the name goes too."""
+        self.path.unlink(missing_ok=True)
+        os.close(self.far)
+        os.close(self._near)
+
+
+class LineTransport(asyncio.Transport):
+    """The devices' end of a line, as an asyncio transport.
+
+    What does not fit the line's buffer (4 KiB: sixteen frames that nobody took) is lost, as on a wire.
+    """
+
+    def __init__(self, line: SerialLine, protocol: Receiver) -> None:
+        super().__init__()
+        self._loop = asyncio.get_running_loop()
+        self._line, self._protocol = line, protocol
+        self._open = True
+        self._loop.add_reader(line.far, self._read)
+        self._loop.call_soon(protocol.connection_made, self)
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Put bytes on the line; an empty write is silence."""
+        if not data or not self._open:
+            return
+        try:
+            os.write(self._line.far, data)
+        except BlockingIOError:
+            return
+
+    def close(self) -> None:
+        """Let go of the line; it stays open for the next."""
+        if self._open:
+            self._open = False
+            self._loop.remove_reader(self._line.far)
+
+    def abort(self) -> None:
+        """Let go at once."""
+        self.close()
+
+    def is_closing(self) -> bool:
+        """Whether it has been let go of."""
+        return not self._open
+
+    def _read(self) -> None:
+        try:
+            data = os.read(self._line.far, _CHUNK)
+        except BlockingIOError:
+            return
+        self._protocol.data_received(data)
+
+
+Factory = Callable[[], Receiver]
+
+
+async def connect(line: SerialLine, factory: Factory) -> tuple[LineTransport, Receiver]:
+    """A protocol on the devices' end, in the shape of asyncio's ``create_connection``."""
+    protocol = factory()
+    return LineTransport(line, protocol), protocol
