@@ -1,0 +1,41 @@
+"""The application: one small router per noun, problem details for every error, and the console at the root."""
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+from fastapi import FastAPI
+
+from alerting.api import alarms, areas, events, gateways, health, metrics, problems, series, site, stations
+from alerting.api.guard import Guard
+from alerting.api.view import CentreView
+from alerting.console import Pages
+
+ROUTERS: Final = (
+    health.router, site.router, stations.router, gateways.router, series.router, areas.router, alarms.router,
+    events.router, metrics.router,
+)
+
+
+def create_app(view: CentreView) -> FastAPI:
+    """The interface of one centre. The caller binds it to a loopback address (``alerting.settings.check_bind``)."""
+    app = FastAPI(
+        title="Storm Petrel", version=package_version(), openapi_url="/api/openapi.json", docs_url=None, redoc_url=None,
+        description="Stations, series, areas and alarms of one centre; errors are problem details (RFC 9457).",
+    )
+    app.state.view = view
+    problems.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.mount("/", Pages(), name="console")
+    app.add_middleware(Guard)
+    document = app.openapi
+    app.openapi = lambda: problems.truthful(document())  # type: ignore[method-assign]  # FastAPI's documented way
+    return app
+
+
+def package_version() -> str:
+    """The version of this installation, ``0`` where it runs from a bare checkout."""
+    try:
+        return version("stormpetrel")
+    except PackageNotFoundError:
+        return "0"

@@ -1,0 +1,178 @@
+"""The board: what the centre shows, kept up to date by commits and events, and told as a snapshot and deltas."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from alerting.alarms import Alarm, Event, SubjectKind, apply
+from alerting.api import dto, words
+from alerting.api.answers import encode
+from alerting.api.latest import Latest
+from alerting.api.times import iso
+from alerting.api.view import UnknownError
+from alerting.site import Site
+from ingest.catalogue import Catalogue, Entry
+from ingest.commit import Commit
+from telemetry.clock import HOUR_NS, Clock
+
+_SHOWN_NS: Final = 24 * HOUR_NS
+"""What is no longer in force stays in the picture for a day; the list of alarms goes back further."""
+
+Thresholds = Callable[[Entry], Sequence[dto.Threshold]]
+GatewayRows = Callable[[], Sequence[dto.Gateway]]
+AreaRows = Callable[[], Sequence[dto.Area]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Where the board asks for what others know."""
+
+    thresholds: Thresholds
+    gateways: GatewayRows
+    areas: AreaRows
+
+
+@dataclass(slots=True, eq=False)
+class Board:
+    """The picture. ``speed``: seconds of data time in a real one, None where it follows the work."""
+
+    place: Site
+    drill: bool
+    clock: Clock
+    catalogue: Catalogue
+    sources: Sources
+    speed: float | None = 1.0
+    alarms_by_id: dict[str, Alarm] = field(default_factory=dict)
+    latest: Latest = field(init=False)
+    _by_station: dict[str, list[Entry]] = field(default_factory=dict)
+    _by_place: dict[int, str] = field(default_factory=dict)
+    _touched_alarms: set[str] = field(default_factory=set)
+    _touched_stations: set[str] = field(default_factory=set)
+    _told: dict[str, bytes] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.latest = Latest(self.catalogue)
+
+    def take(self, commit: Commit) -> None:
+        """Keep the newest samples of a commit."""
+        for batch in commit.batches:
+            self.latest.take(batch)
+
+    def apply(self, events: Iterable[Event]) -> None:
+        """Keep up with the log of alarms."""
+        for event in events:
+            alarm = apply(self.alarms_by_id.get(event.alarm_id), event)
+            if alarm is None:
+                continue
+            self.alarms_by_id[alarm.id] = alarm
+            self._touched_alarms.add(alarm.id)
+            if alarm.subject_kind is SubjectKind.STATION:
+                self._touched_stations.add(alarm.subject)
+
+    def site(self) -> dto.Site:
+        """Where we are, and data time."""
+        return words.site(self.place, drill=self.drill, speed=self.speed, now=self._now())
+
+    def stations(self) -> list[dto.Station]:
+        """All stations, by identity."""
+        self._learn()
+        return self._stations(sorted(self._by_station))
+
+    def alarms(self) -> list[dto.Alarm]:
+        """All alarms, newest change first."""
+        return [words.alarm(alarm, self.place.timezone) for alarm in self._newest(self.alarms_by_id.values())]
+
+    def alarm(self, identity: str) -> dto.Alarm:
+        """One alarm; raises UnknownError."""
+        return words.alarm(self.known_alarm(identity), self.place.timezone)
+
+    def known_alarm(self, identity: str) -> Alarm:
+        """One alarm as the log has it; raises UnknownError."""
+        if identity not in self.alarms_by_id:
+            raise UnknownError(f"no alarm {identity!r}, expected an identity from the list of alarms")
+        return self.alarms_by_id[identity]
+
+    def snapshot(self) -> bytes:
+        """The whole picture as JSON, with the alarms of the last day and all that are open."""
+        since_ns = self.clock.now_ns() - _SHOWN_NS
+        shown = [alarm for alarm in self.alarms_by_id.values() if alarm.open or alarm.updated_ns >= since_ns]
+        return encode(dto.Picture(
+            site=self.site(), stations=self.stations(), areas=list(self.sources.areas()),
+            alarms=[words.alarm(alarm, self.place.timezone) for alarm in self._newest(shown)],
+            gateways=list(self.sources.gateways()),
+        ))
+
+    def delta(self) -> bytes | None:
+        """What changed since the last call."""
+        self._learn()
+        now_ns = self.clock.now_ns()
+        touched = {self._by_place[place] for place in self.latest.changed(now_ns).tolist() if place in self._by_place}
+        touched |= self._touched_stations & self._by_station.keys()
+        alarms = [self.alarms_by_id[identity] for identity in self._touched_alarms]
+        self._touched_alarms.clear()
+        self._touched_stations.clear()
+        changed = {
+            "stations": self._stations(sorted(touched)),
+            "alarms": [words.alarm(alarm, self.place.timezone) for alarm in self._newest(alarms)],
+            "areas": self._fresh("area", {area.code: area for area in self.sources.areas()}),
+            "gateways": self._fresh("gateway", {gateway.source: gateway for gateway in self.sources.gateways()}),
+        }
+        found = {key: items for key, items in changed.items() if items}
+        return encode(found | {"site": self._pulse()}) if found else None
+
+    def pulse(self) -> bytes:
+        """Data time and its speed, by which consoles keep their clocks."""
+        return encode(self._pulse())
+
+    def _pulse(self) -> dict[str, str | float | None]:
+        return {"now": self._now(), "speed": self.speed}
+
+    def _now(self) -> str:
+        return iso(self.clock.now_ns(), self.place.timezone)
+
+    def _fresh(self, kind: str, items: Mapping[str, dto.Area | dto.Gateway]) -> list[dto.Area | dto.Gateway]:
+        """The items that differ from what was told last."""
+        fresh = []
+        for key, item in items.items():
+            text = encode(item)
+            if self._told.get(f"{kind}/{key}") != text:
+                self._told[f"{kind}/{key}"] = text
+                fresh.append(item)
+        return fresh
+
+    def _learn(self) -> None:
+        if not self.latest.learn() and self._by_station:
+            return
+        self._by_station = {}
+        for entry in self.catalogue.entries():
+            self._by_station.setdefault(entry.station.id, []).append(entry)
+        self._by_place = {
+            entry.place: station for station, entries in self._by_station.items() for entry in entries
+        }
+
+    def _stations(self, names: Sequence[str]) -> list[dto.Station]:
+        now_ns = self.clock.now_ns()
+        stale = self.latest.stale(now_ns)
+        worst = self._worst()
+        shown = []
+        for name in names:
+            entries = self._by_station[name]
+            readings = [
+                words.reading(entry, self.latest, now_ns, stale=bool(stale[entry.place]),
+                              thresholds=self.sources.thresholds(entry), timezone=self.place.timezone)
+                for entry in entries
+            ]
+            shown.append(words.station(entries[0], readings, worst.get(name)))
+        return shown
+
+    def _worst(self) -> dict[str, Alarm]:
+        """The open alarm of the highest level of every station that has one."""
+        found: dict[str, Alarm] = {}
+        for alarm in self.alarms_by_id.values():
+            if alarm.open and alarm.subject_kind is SubjectKind.STATION:
+                known = found.get(alarm.subject)
+                found[alarm.subject] = alarm if known is None or alarm.level > known.level else known
+        return found
+
+    def _newest(self, alarms: Iterable[Alarm]) -> list[Alarm]:
+        return sorted(alarms, key=lambda alarm: (-alarm.updated_ns, alarm.id))

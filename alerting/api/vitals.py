@@ -1,0 +1,122 @@
+"""Health and metrics: how the parts of the centre are, in words and in figures."""
+
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from alerting.alarms import Alarm
+from alerting.api import dto
+from alerting.outbox import Outbox
+from alerting.state.tables import Progress
+
+PartSource = Callable[[], Awaitable[Mapping[str, dto.Part]]]
+_ORDER: Final = (dto.Condition.OK, dto.Condition.DEGRADED, dto.Condition.DOWN)
+Depth = Mapping[str, Mapping[Progress, int]]
+
+
+def worst(parts: Iterable[dto.Part]) -> dto.Condition:
+    """The condition of a whole: that of its worst part."""
+    return max((part.status for part in parts), key=_ORDER.index, default=dto.Condition.OK)
+
+
+async def health(sources: Sequence[PartSource], *, version: str, lag_s: float | None) -> dto.Health:
+    """How all parts are."""
+    parts: dict[str, dto.Part] = {}
+    for source in sources:
+        parts |= await source()
+    queues = {
+        f"{part}.{key}": value
+        for part, found in parts.items() for key, value in found.figures.items()
+        if key.endswith("queued") and isinstance(value, int)
+    }
+    return dto.Health(
+        status=worst(parts.values()), parts=parts, queues=queues, lag_ms=None if lag_s is None else lag_s * 1e3,
+        versions={"stormpetrel": version, "python": sys.version.partition(" ")[0]},
+    )
+
+
+async def delivery(outbox: Outbox) -> dict[str, dto.Part]:
+    """The outbox as a part: degraded while a channel fails or something was given up."""
+    depth = await outbox.state.depth()
+    troubles = {name: count.trouble for name, count in outbox.counts.items() if count.trouble}
+    figures = {str(progress): total(depth, progress) for progress in Progress}
+    detail = "; ".join(f"{name}: {trouble}" for name, trouble in sorted(troubles.items()))
+    status = dto.Condition.DEGRADED if troubles else dto.Condition.OK
+    return {"delivery": dto.Part(status=status, detail=detail or "every channel answers", figures=dict(figures))}
+
+
+def total(depth: Depth, progress: Progress) -> int:
+    """Deliveries in one state over all channels."""
+    return sum(states.get(progress, 0) for states in depth.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """What a scrape shows."""
+
+    counters: Mapping[str, int]
+    gauges: Mapping[str, float]
+    depth: Depth
+    outbox: Outbox
+    alarms: Iterable[Alarm]
+    parts: Mapping[str, dto.Part]
+
+
+def exposition(counted: Counted) -> bytes:
+    """The text format of Prometheus, from a registry of its own."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Once([*_plain(counted), *_deliveries(counted), *_alarms(counted), _parts(counted)]))
+    return generate_latest(registry)
+
+
+class _Once(Collector):
+    """Hands over what was counted for this scrape."""
+
+    def __init__(self, metrics: Sequence[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        return self._metrics
+
+
+def _plain(counted: Counted) -> Iterable[Metric]:
+    for name, count in counted.counters.items():
+        yield CounterMetricFamily(f"petrel_{name}", f"{name.replace('_', ' ')} since the start", value=count)
+    for name, value in counted.gauges.items():
+        yield GaugeMetricFamily(f"petrel_{name}", name.replace("_", " "), value=value)
+
+
+def _deliveries(counted: Counted) -> Iterable[Metric]:
+    rows = GaugeMetricFamily("petrel_outbox_rows", "deliveries by channel and state", labels=("channel", "state"))
+    for channel, states in counted.depth.items():
+        for progress, count in states.items():
+            rows.add_metric((channel, str(progress)), count)
+    sent = CounterMetricFamily("petrel_deliveries", "attempts by channel and result", labels=("channel", "result"))
+    for channel, lane in counted.outbox.counts.items():
+        for result in ("delivered", "retried", "dead"):
+            sent.add_metric((channel, result), getattr(lane, result))
+    return rows, sent
+
+
+def _alarms(counted: Counted) -> Iterable[Metric]:
+    metric = GaugeMetricFamily("petrel_alarms_open", "open alarms by level and state", labels=("level", "state"))
+    found: dict[tuple[str, str], int] = {}
+    for alarm in counted.alarms:
+        if alarm.open:
+            key = str(alarm.level), str(alarm.state)
+            found[key] = found.get(key, 0) + 1
+    for key, count in found.items():
+        metric.add_metric(key, count)
+    return (metric,)
+
+
+def _parts(counted: Counted) -> Metric:
+    metric = GaugeMetricFamily("petrel_part_up", "1 unless the part is down", labels=("part",))
+    for name, part in counted.parts.items():
+        metric.add_metric((name,), 0 if part.status is dto.Condition.DOWN else 1)
+    return metric

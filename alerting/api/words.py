@@ -1,0 +1,140 @@
+"""From what we know to what we say: domain objects into the DTOs of the interface."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, Final, Literal, cast
+
+from alerting.alarms import Alarm, Outcome
+from alerting.api import dto
+from alerting.api.latest import NEVER, Latest
+from alerting.api.times import iso, iso_or_none
+from alerting.channels import marked
+from alerting.site import Site
+from ingest.catalogue import Entry
+from ingest.presence import Heard
+from telemetry.clock import SECOND_NS
+from telemetry.quality import Cause, Quality
+from telemetry.quantity import QUANTITIES
+from telemetry.series import Text
+from telemetry.wire import Presence, Status
+
+LAYERS: Final = "/site/layers/"
+
+
+def text(words: Text) -> dto.Text:
+    """A text for people."""
+    return dto.Text(zh=words.zh, en=words.en)
+
+
+def site(place: Site, *, drill: bool, speed: float | None, now: str) -> dto.Site:
+    """Where we are."""
+    return dto.Site(
+        id=place.id, name=text(place.name), timezone=place.timezone, drill=drill, speed=speed, now=now,
+        bounds=place.bounds,
+        areas=[
+            dto.SiteArea(
+                code=area.code, name=text(area.name), lon=area.lon, lat=area.lat,
+                managed_by=None if area.managed_by is None else text(area.managed_by),
+            )
+            for area in place.areas
+        ],
+        layers=[
+            dto.Layer(
+                id=layer.id, url=f"{LAYERS}{layer.id}.geojson", crs=layer.crs,
+                attribution=text(layer.attribution), sketch=layer.sketch,
+            )
+            for layer in place.layers
+        ],
+    )
+
+
+def reading(
+    entry: Entry, latest: Latest, now_ns: int, *, stale: bool, thresholds: Sequence[dto.Threshold], timezone: str
+) -> dto.Reading:
+    """The newest sample of a series."""
+    series, place = entry.series, entry.place
+    quantity = QUANTITIES[series.quantity]
+    time_ns = int(latest.time_ns[place])
+    known = time_ns != NEVER
+    return dto.Reading(
+        series=str(entry.id), point=series.point, quantity=series.quantity, unit=series.unit,
+        name=dto.Text(zh=quantity.zh, en=quantity.en), value=number(float(latest.value[place])),
+        quality=quality_name(int(latest.quality[place])), cause=causes(int(latest.cause[place])),
+        time=iso(time_ns, timezone) if known else None,
+        age_s=round((now_ns - time_ns) / SECOND_NS, 3) if known else None,
+        stale=stale, valid=(number(series.valid[0]), number(series.valid[1])), thresholds=list(thresholds),
+    )
+
+
+def station(entry: Entry, readings: Sequence[dto.Reading], worst: Alarm | None) -> dto.Station:
+    """A station: what its worst alarm says, else what its readings allow to say."""
+    place = entry.station
+    return dto.Station(
+        id=place.id, name=text(place.name), kind=place.kind, lat=place.lat, lon=place.lon, town=place.town,
+        gateway=entry.source, drill=entry.drill, readings=list(readings),
+        outcome=_outcome(readings) if worst is None else worst.outcome,
+        level=0 if worst is None else cast(dto.Level, worst.level),
+    )
+
+
+def _outcome(readings: Sequence[dto.Reading]) -> Outcome:
+    """Without an alarm: unknown is never normal, so the least known reading that has thresholds decides."""
+    watched = [one for one in readings if one.thresholds]
+    if not watched:
+        return Outcome.UNCONFIGURED
+    if any(one.stale or one.quality in ("MISSING", "BAD") for one in watched):
+        return Outcome.NO_DATA
+    return Outcome.SUSPECT if any(one.quality == "SUSPECT" for one in watched) else Outcome.NORMAL
+
+
+def alarm(found: Alarm, timezone: str) -> dto.Alarm:
+    """An alarm; its text carries the mark of a drill (F16)."""
+    return dto.Alarm(
+        id=found.id, version=found.version, hazard=found.hazard, hazard_name=text(found.hazard_name),
+        level=cast(dto.Level, found.level), peak_level=cast(dto.Level, found.peak_level), outcome=found.outcome,
+        state=found.state, subject_kind=found.subject_kind, subject=found.subject,
+        subject_name=text(found.subject_name), town=found.town, raised_at=iso(found.raised_ns, timezone),
+        updated_at=iso(found.updated_ns, timezone), cleared_at=iso_or_none(found.cleared_ns, timezone),
+        acknowledged_by=found.acknowledged_by, acknowledged_at=iso_or_none(found.acknowledged_ns, timezone),
+        series=list(found.series), value=found.value, threshold=found.threshold, unit=found.unit,
+        quality=found.quality, text=text(marked(found.text, drill=found.drill)), rule=found.rule,
+        edition=found.edition, source=found.source, note=found.note, drill=found.drill,
+    )
+
+
+def gateway(heard: Heard, timezone: str, *, drill: bool) -> dto.Gateway:
+    """A box in the field; one that has never spoken of itself is neither online nor offline."""
+    status = heard.status or Status(presence=Presence.OFFLINE)
+    seen_ns = heard.heard_ns or status.time_ns or None
+    return dto.Gateway(
+        source=heard.source, presence=_presence(heard.status), last_seen=iso_or_none(seen_ns, timezone),
+        spool_batches=status.spool_batches, spool_rows=status.spool_rows,
+        oldest=iso_or_none(status.oldest_ns, timezone), hours_until_full=status.hours_until_full,
+        devices=dict(status.devices), complaint=heard.complaint, drill=drill,
+    )
+
+
+def _presence(status: Status | None) -> Literal["online", "offline", "unknown"]:
+    if status is None:
+        return "unknown"
+    return "online" if status.presence is Presence.ONLINE else "offline"
+
+
+def quality_name(quality: int) -> dto.QualityName:
+    """The name of a quality."""
+    return cast(dto.QualityName, Quality(quality).name)
+
+
+def causes(cause: int) -> list[str]:
+    """The names of the causes of doubt."""
+    return [str(one.name) for one in Cause(cause)]
+
+
+def number(value: float) -> float | None:
+    """A number, or None where there is none."""
+    return value if math.isfinite(value) else None
+
+
+def numbers(values: Any) -> list[float | None]:
+    """Numbers of an array of shape (n,)."""
+    return [number(value) for value in values.tolist()]

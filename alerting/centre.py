@@ -1,0 +1,210 @@
+"""The centre: commits in, events and deliveries out, and the picture that people see.
+
+    commit --> board (newest samples)
+       |
+       +-----> engine --> events --> state (events + outbox + cursor, one transaction) --> outbox --> channels
+                                       |
+                                       +--> board (alarms) --> fan-out --> consoles
+
+Commits, ticks and acknowledgements pass one after another. While a commit or a tick is under way data time is held, so
+that a drill in lock step decides the same things at the same times whatever the speed of the machine.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import structlog
+
+from alerting.alarms import Event, StaleVersionError, acknowledge
+from alerting.api import dto
+from alerting.api.board import Board
+from alerting.api.fanout import Fanout
+from alerting.api.view import Acknowledgement, StaleError, UnavailableError
+from alerting.outbox import Outbox
+from alerting.state import Operation, State, StateError
+from alerting.state.log import Tick
+from ingest.catalogue import Catalogue
+from ingest.commit import Commit
+from ingest.store.protocol import Store
+from telemetry.clock import HOUR_NS, SECOND_NS, Clock
+
+TICK_NS: Final = 30 * SECOND_NS
+_TICK_PHASE_NS: Final = 777_000_000  # off the full second, on which polls are due: which came first would be chance
+_WINDOW_NS: Final = 48 * HOUR_NS
+_CURSOR_S: Final = 1.0
+_MOST_PENDING: Final = 10_000
+_LOG: Final = structlog.get_logger(room="centre")
+
+
+class Engine(Protocol):
+    """What decides (``alerting.engine.Engine``)."""
+
+    def announce(self, catalogue: Catalogue) -> None:
+        """Learn which series there are."""
+
+    def restore(self, events: Iterable[Event]) -> None:
+        """Take up the alarms of the log."""
+
+    def warm(self, commit: Commit) -> None:
+        """Take rows into the window without deciding anything."""
+
+    def evaluate(self, commit: Commit) -> Sequence[Event]:
+        """Take rows into the window and decide."""
+
+    def tick(self, now_ns: int) -> Sequence[Event]:
+        """Decide what silence and the passing of time call for."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Figures:
+    """What was counted since the start. ``lag_s`` is real time from a commit's arrival to its recorded events."""
+
+    commits: int = 0
+    rows: int = 0
+    events: int = 0
+    ticks: int = 0
+    lag_s: float = 0.0
+    trouble: str | None = None
+    """Why the state could not be written, until it can."""
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Centre:
+    """One centre. Call ``restore`` once, then run ``run`` in a task of its own and hand commits to ``on_commit``."""
+
+    clock: Clock
+    wall: Clock
+    store: Store
+    engine: Engine
+    state: State
+    outbox: Outbox
+    board: Board
+    fanout: Fanout
+    tick_ns: int = TICK_NS
+    figures: Figures = field(default_factory=Figures)
+    _cursor: int = 0
+    _revision: int = -1
+    _unwritten: list[Event] = field(default_factory=list)
+    _ticks: list[Tick] = field(default_factory=list)
+    _written_s: float = 0.0
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def restore(self) -> None:
+        """Take up the alarms of the log and the rows of the last 48 hours; evaluate what came after the cursor."""
+        events = [event async for event in self.state.events()]
+        self._learn()
+        self.engine.restore(events)
+        self.board.apply(events)
+        self._cursor = await self.state.cursor()
+        await asyncio.to_thread(self._warm, self.clock.now_ns() - _WINDOW_NS)
+        missed = await asyncio.to_thread(lambda: list(self.store.rows_after(self._cursor)))
+        for commit in missed:
+            await self.on_commit(commit)
+        _LOG.info("restored", events=len(events), cursor=self._cursor, evaluated=len(missed))
+
+    def _warm(self, since_ns: int) -> None:
+        for commit in self.store.recent(since_ns, self._cursor):
+            self.engine.warm(commit)
+        self.board.latest.take(self.store.latest(since_ns))
+
+    async def run(self) -> None:
+        """Tick, deliver and publish until cancelled; then write down what is not written yet."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._tick_for_ever(), name="ticks")
+                tasks.create_task(self.outbox.run(), name="outbox")
+                tasks.create_task(self.fanout.run(), name="fan-out")
+        finally:
+            await asyncio.shield(self._write([]))
+
+    async def on_commit(self, commit: Commit) -> None:
+        """Evaluate a commit and record what it caused; returns when both are done."""
+        begun_s = time.monotonic()
+        self.clock.hold()
+        try:
+            async with self._turn:
+                self._learn()
+                events = self.engine.evaluate(commit)
+                self._cursor = max(self._cursor, commit.number)
+                self.board.take(commit)
+                await self._keep(events)
+        finally:
+            self.clock.release()
+        self.figures.commits += 1
+        self.figures.rows += len(commit)
+        self.figures.lag_s = time.monotonic() - begun_s
+        self.fanout.touch()
+
+    async def _tick_for_ever(self) -> None:
+        while True:
+            passed = (self.clock.now_ns() - _TICK_PHASE_NS) // self.tick_ns
+            await self.clock.sleep_until((passed + 1) * self.tick_ns + _TICK_PHASE_NS)
+            await self.tick()
+
+    async def tick(self) -> None:
+        """Tell the engine the time, and record what that caused."""
+        async with self._turn:
+            now_ns = self.clock.now_ns()
+            self._learn()
+            events = self.engine.tick(now_ns)
+            self._ticks.append(Tick(self._cursor, now_ns))
+            await self._keep(events)
+        self.figures.ticks += 1
+        self.fanout.touch()
+
+    def _learn(self) -> None:
+        if self._revision != self.board.catalogue.revision:
+            self._revision = self.board.catalogue.revision
+            self.engine.announce(self.board.catalogue)
+
+    async def _keep(self, events: Sequence[Event]) -> None:
+        """Record events at once; a cursor alone once a second, since evaluating twice raises once."""
+        due = time.monotonic() - self._written_s >= _CURSOR_S
+        if events or self._unwritten or due:
+            await self._write(events)
+
+    async def _write(self, events: Sequence[Event]) -> None:
+        pending = [*self._unwritten, *events]
+        self.board.apply(events)
+        try:
+            recorded = await self.state.record(pending, self._cursor, self._ticks)
+        except StateError as exc:
+            self._unwritten, self._ticks = pending[-_MOST_PENDING:], self._ticks[-_MOST_PENDING:]
+            self.figures.trouble = str(exc)
+            _LOG.critical("alarms can't be recorded nor sent, will try again", events=len(pending), reason=str(exc))
+            return
+        self._unwritten, self._ticks = [], []
+        self._written_s = time.monotonic()
+        self.figures.trouble = None
+        self.figures.events += len(recorded.events)
+        if recorded.queued:
+            self.outbox.wake()
+
+    async def acknowledge(self, identity: str, seen: Acknowledgement) -> dto.Alarm:
+        """Acknowledge the version that was seen (F23); raises UnknownError, StaleError, UnavailableError."""
+        async with self._turn:
+            now_ns = self.clock.now_ns()
+            try:
+                event = acknowledge(
+                    self.board.known_alarm(identity), version=seen.version, by=seen.by, at_ns=now_ns, note=seen.note
+                )
+            except StaleVersionError as exc:
+                raise StaleError(str(exc)) from exc
+            if event is not None:
+                await self._acknowledge(event, seen, now_ns)
+        return self.board.alarm(identity)
+
+    async def _acknowledge(self, event: Event, seen: Acknowledgement, now_ns: int) -> None:
+        operation = Operation(
+            kind=event.kind, alarm_id=event.alarm_id, version=seen.version, by=seen.by, note=seen.note,
+            time_ns=now_ns, real_ns=self.wall.now_ns(),
+        )
+        try:
+            recorded = await self.state.acknowledge(event, operation)
+        except StateError as exc:
+            raise UnavailableError(str(exc)) from exc
+        self.board.apply(recorded.events)
+        self.fanout.touch()
