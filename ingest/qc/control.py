@@ -11,9 +11,9 @@ from ingest.qc.checks import Verdict, clock, flat_line, gross_range, rate_of_cha
 from ingest.qc.limits import Limits
 from ingest.qc.memory import Memory, Neighbours
 from telemetry.batch import F64, I64, U8, U16
-from telemetry.clock import HOUR_NS, SECOND_NS
 from telemetry.quality import Quality
 
+_SECOND_NS: Final = 1_000_000_000
 _SAMPLES_IN_A_FLAT_LINE: Final = 3
 _BLOCK_ROWS: Final = 16_384
 """Columns of a block stay in the cache of a core: 120 ns a row, against 230 in groups of 200,000."""
@@ -23,8 +23,8 @@ _BLOCK_ROWS: Final = 16_384
 class Tolerance:
     """How far the time of a sample may be from now: ahead for clocks that differ, behind for what spools keep."""
 
-    ahead_ns: int = 60 * SECOND_NS
-    behind_ns: int = 366 * 24 * HOUR_NS
+    ahead_ns: int = 60 * _SECOND_NS
+    behind_ns: int = 366 * 86_400 * _SECOND_NS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
