@@ -15,6 +15,8 @@ import { dataNow, state } from './store.mjs';
 const EVERY_S = /** @type {Record<number, number|undefined>} */ ({ 24: 60, 72: 300 });
 const HOUR_MS = 3_600_000;
 const GAP_FACTOR = 3.5;
+/** Events bring the newest sample only; what a gateway sends late is asked for now and then. */
+const AGAIN_MS = 30_000;
 
 /** @param {{reading: Reading, hours: number}} props */
 export function Chart({ reading, hours }) {
@@ -27,12 +29,19 @@ export function Chart({ reading, hours }) {
 
   useEffect(() => {
     const control = new AbortController();
-    setFailed('');
-    load(reading.series, hours, control.signal).then(
-      (data) => setColumns({ of: key, data }),
+    const fetchAll = () => load(reading.series, hours, control.signal).then(
+      (data) => {
+        setFailed('');
+        setColumns({ of: key, data });
+      },
       (/** @type {Error} */ error) => control.signal.aborted || setFailed(error.message),
     );
-    return () => control.abort();
+    fetchAll();
+    const timer = setInterval(fetchAll, AGAIN_MS);
+    return () => {
+      clearInterval(timer);
+      control.abort();
+    };
   }, [key, state.snapshots]);
 
   const current = columns?.of === key ? columns.data : null;
@@ -111,9 +120,9 @@ function push(to, time, value, low, high, quality) {
 
 /** Add the newest reading that an event brought, and drop what left the range. @param {Columns} data @param {Reading} reading @param {number} hours */
 function append(data, reading, hours) {
-  const time = Date.parse(reading.time) / 1000;
-  const last = data.time.at(-1);
-  if (last === undefined || time > last) push(data, time, reading.value, reading.value, reading.value, reading.quality);
+  const time = Date.parse(reading.time ?? '') / 1000;
+  const last = data.time.at(-1) ?? -Infinity;
+  if (time > last) push(data, time, reading.value, reading.value, reading.value, reading.quality);
   const oldest = dataNow() / 1000 - hours * 3600;
   const drop = data.time.findIndex((at) => at >= oldest);
   if (drop > 0) for (const column of Object.values(data)) column.splice(0, drop);

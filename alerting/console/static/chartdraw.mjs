@@ -49,9 +49,10 @@ export function drawThresholds(u, reading) {
     pen.lineTo(bbox.left + bbox.width, y);
     pen.stroke();
     pen.fillStyle = colour(`${key}-text`);
-    const crowded = named.some((other) => Math.abs(other - y) < NAME_PX * ratio);
-    if (!crowded) named.push(y);
     const below = y - bbox.top < NAME_PX * ratio;
+    const middle = y + (below ? NAME_PX : -NAME_PX) * 0.5 * ratio;
+    const crowded = named.some((other) => Math.abs(other - middle) < NAME_PX * ratio);
+    if (!crowded) named.push(middle);
     pen.textAlign = crowded ? 'center' : 'left';
     pen.textBaseline = below ? 'top' : 'bottom';
     const x = crowded ? bbox.left + bbox.width / 2 : bbox.left + 6 * ratio;

@@ -37,15 +37,21 @@ export function Detail({ view, chosen }) {
  * @param {{station?: string, area?: string}} chosen @param {Alarm} [alarm] @returns {Station|undefined} */
 function stationOf(chosen, alarm) {
   if (chosen.station) return state.stations.get(chosen.station);
+  const evidence = stationWith(alarm?.series ?? []);
+  if (evidence) return evidence;
   const all = [...state.stations.values()].filter((s) => !chosen.area || s.town === chosen.area);
   const ruled = all.find((s) => s.readings.some((r) => r.thresholds.some((threshold) => threshold.rule === alarm?.rule)));
   return ruled ?? all.sort((a, b) => b.level - a.level || (a.id < b.id ? -1 : 1))[0];
 }
 
+/** The station that has one of these series. @param {string[]} series */
+const stationWith = (series) => [...state.stations.values()].find((s) => s.readings.some((r) => series.includes(r.series)));
+
 /** @param {Station} station @param {string} [series] @param {Alarm} [alarm] @returns {Reading|undefined} */
 function readingOf(station, series, alarm) {
   const { readings } = station;
   return readings.find((r) => r.series === series)
+    ?? readings.find((r) => alarm?.series.includes(r.series))
     ?? readings.find((r) => r.thresholds.some((threshold) => threshold.rule === alarm?.rule))
     ?? [...readings].sort((a, b) => reached(b.value, b.thresholds) - reached(a.value, a.thresholds))[0];
 }
@@ -74,7 +80,7 @@ function Hours({ hours = '24' }) {
 /** The rule behind an alarm. @param {{alarm: Alarm}} props */
 function Why({ alarm }) {
   return html`<p class="why"><b>${text(alarm)}</b>
-    <small>${t('detail.rule', { rule: alarm.rule, edition: alarm.edition, source: alarm.source })} · ${t(`quality.${alarm.quality}`)}</small></p>`;
+    <small>${t('detail.rule', { rule: alarm.rule, edition: alarm.edition })} <cite>${alarm.source}</cite> · ${t(`quality.${alarm.quality}`)}</small></p>`;
 }
 
 /** @param {{code: string}} props */
@@ -82,9 +88,9 @@ function AreaLine({ code }) {
   const area = state.areas.get(code);
   const place = state.site?.areas.find((a) => a.code === code);
   if (!area || !place) return null;
-  return html`<p class="why"><${Badge} of=${look(area.outcome, area.level)} size="22" word=${true} />
+  return html`<p class="why"><${Badge} of=${look(area.outcome, area.level)} size="22" word=${true} />${' '}
     <b>${pick(area.name)}</b> ${pick(area.explanation)}
-    <small>${t('detail.confidence', { n: Math.round(area.confidence * 100) })}</small></p>`;
+    <small>${place.managed_by && `${t('detail.managed', { by: pick(place.managed_by) })} · `}${t('detail.confidence', { n: Math.round(area.confidence * 100) })}</small></p>`;
 }
 
 /** @param {{station: Station, chosen: string}} props */
@@ -96,7 +102,7 @@ function Readings({ station, chosen }) {
       return html`<tr key=${r.series} class=${`quality-${r.quality} ${old ? 'is-old' : ''}`} aria-current=${r.series === chosen ? 'true' : undefined}>
         <th scope="row"><button class="pick" onClick=${() => go({ series: r.series })}>${pick(r.name)}</button></th>
         <td class="value">${level > 0 && html`<${Badge} of=${LEVELS[level]} size="17" />`} ${number(r.value, r.unit)} <small>${unitName(r.unit)}</small></td>
-        <td class="age">${mark(r)} ${age((dataNow() - Date.parse(r.time)) / 1000)}</td>
+        <td class="age">${mark(r)} ${age((dataNow() - Date.parse(r.time ?? '')) / 1000)}</td>
       </tr>`;
     })}
   </tbody></table>`;

@@ -2,7 +2,7 @@
 import { acknowledge, Problem } from './api.mjs';
 import { t } from './i18n/index.mjs';
 import { html, useEffect, useRef } from './lib.mjs';
-import { put, state, tell } from './store.mjs';
+import { put, tell } from './store.mjs';
 
 /** @typedef {import('./types.mjs').Alarm} Alarm */
 
@@ -44,7 +44,7 @@ export async function confirm(seen) {
 /** @param {unknown} error @param {Alarm} seen */
 function reason(error, seen) {
   if (error instanceof Problem && error.status === 409) {
-    return t('ack.stale', { seen: seen.version, now: state.alarms.get(seen.id)?.version ?? '?' });
+    return t('ack.stale', { seen: seen.version });
   }
   if (error instanceof Problem) return t('ack.refused', { status: error.status });
   if (error instanceof TypeError || error instanceof DOMException) return t('ack.unreachable');

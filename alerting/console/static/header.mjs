@@ -20,7 +20,7 @@ export function Header({ help }) {
     <${Counts} />
     <div class="when"><time class="clock">${clock(now, { seconds: true })}</time><span>${longDay(now)}</span></div>
     <${Link} />
-    <button class="tool duty" onClick=${() => askName()}>${duty.name || t('duty.nobody')}</button>
+    <button class="tool duty" onClick=${() => askName()}>${duty.name ? html`<bdi>${duty.name}</bdi>` : t('duty.nobody')}</button>
     <${SoundButton} />
     <button class="tool lang" lang=${lang() === 'zh' ? 'en' : 'zh-CN'} onClick=${() => go({ lang: lang() === 'zh' ? 'en' : undefined })}>
       ${lang() === 'zh' ? 'English' : '中文'}</button>

@@ -27,7 +27,7 @@ function GatewayChip({ gateway }) {
   return html`<span class=${`chip ${online ? 'is-well' : 'is-ill'}`}>
     <i aria-hidden="true">${online ? '●' : '✕'}</i>
     <b>${gateway.source.split('/').pop()}</b>
-    <span>${online ? t('health.online') : t('health.offline', { seen })}</span>
+    <span>${online ? t('health.online') : t(gateway.presence === 'offline' ? 'health.offline' : 'health.unheard', { seen })}</span>
     <span>${t('health.backlog', { n: gateway.spool_rows })}</span>
     ${gateway.hours_until_full !== null && html`<span>${t('health.hours', { n: number(gateway.hours_until_full, 'mm') })}</span>`}
     <span class=${failing.length ? 'fails' : ''} title=${failing.map(([name, reason]) => `${name}: ${reason}`).join('\n')}>
@@ -49,9 +49,9 @@ function Parts() {
   if (!answer?.parts) return html`<span class="chip is-unknown"><i aria-hidden="true">?</i>${t('health.unknown')}</span>`;
   return html`<span class="parts">${Object.entries(answer.parts).map(([name, part]) => {
     const well = part.status === 'ok';
-    return html`<span key=${name} class=${`chip ${well ? 'is-well' : 'is-ill'}`}>
+    return html`<span key=${name} title=${part.detail} class=${`chip ${well ? 'is-well' : 'is-ill'}`}>
       <i aria-hidden="true">${well ? '●' : '✕'}</i>${knows(`part.${name}`) ? t(`part.${name}`) : name}
       ${!well && html` <b>${knows(`status.${part.status}`) ? t(`status.${part.status}`) : part.status}</b>`}</span>`;
   })}
-  ${answer.lag_ms !== undefined && html`<span class="lag">${t('health.lag', { n: Math.round(answer.lag_ms) })}</span>`}</span>`;
+  ${typeof answer.lag_ms === 'number' && html`<span class="lag">${t('health.lag', { n: Math.round(answer.lag_ms) })}</span>`}</span>`;
 }

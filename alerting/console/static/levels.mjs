@@ -40,6 +40,17 @@ export function look(outcome, level) {
   return LOOKS.includes(/** @type {Look} */ (outcome)) ? /** @type {Look} */ (outcome) : 'no_data';
 }
 
+/** The level that an alarm stands for: what it is, or what it was at its worst once it is over.
+ * @param {import('./types.mjs').Alarm} alarm */
+export const alarmLevel = (alarm) => (alarm.cleared_at ? alarm.peak_level : alarm.level);
+
+/** The look of an alarm. One without a level is about missing or doubtful data, and stays so when it is over.
+ * @param {import('./types.mjs').Alarm} alarm */
+export function alarmLook(alarm) {
+  const level = alarmLevel(alarm);
+  return level > 0 ? look('level', level) : look(alarm.cleared_at ? 'no_data' : alarm.outcome, 0);
+}
+
 /** How far a value is beyond thresholds that ascend towards danger: the highest level reached, 0 for none.
  * @param {number|null} value
  * @param {import('./types.mjs').Threshold[]} thresholds

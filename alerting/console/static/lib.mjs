@@ -1,3 +1,6 @@
-// The one place that names a file of vendor/ (MapLibre apart: map.mjs loads it when the rest already stands).
-export { html, render, useEffect, useLayoutEffect, useMemo, useRef, useState } from './vendor/standalone.module.js';
+// The one place that names the files of vendor/.
+export { html, render, useEffect, useRef, useState } from './vendor/standalone.module.js';
 export { default as uPlot } from './vendor/uPlot.esm.js';
+
+/** MapLibre is large: it is fetched when the list already stands. */
+export const loadMapLibre = () => import('./vendor/maplibre-gl.mjs');

@@ -2,7 +2,7 @@
 import { Badge } from './badge.mjs';
 import { confirm, duty, isWaiting } from './duty.mjs';
 import { age, moment, number, pick, quantity, t, unitName } from './i18n/index.mjs';
-import { look } from './levels.mjs';
+import { alarmLevel, alarmLook } from './levels.mjs';
 import { html, useEffect, useRef, useState } from './lib.mjs';
 import { show } from './route.mjs';
 import { dataNow, state } from './store.mjs';
@@ -10,20 +10,25 @@ import { dataNow, state } from './store.mjs';
 /** @typedef {import('./types.mjs').Alarm} Alarm */
 /** @typedef {{key: 'waiting'|'active'|'over', ids: string[]}} Group */
 
+/** What is no longer in force stays in the list for a day. */
+const OVER_SHOWN_MS = 24 * 3_600_000;
+
 /** @param {Alarm} alarm @returns {Group['key']} */
 const groupOf = (alarm) => (isWaiting(alarm) ? 'waiting' : alarm.cleared_at ? 'over' : 'active');
 
 /** Red first, in force before cleared, newest first. @param {Alarm} a @param {Alarm} b */
 function byUrgency(a, b) {
   const cleared = Number(Boolean(a.cleared_at)) - Number(Boolean(b.cleared_at));
-  return cleared || b.level - a.level || Date.parse(b.raised_at) - Date.parse(a.raised_at) || (a.id < b.id ? -1 : 1);
+  return cleared || alarmLevel(b) - alarmLevel(a) || Date.parse(b.raised_at) - Date.parse(a.raised_at) || (a.id < b.id ? -1 : 1);
 }
 
 /** @returns {Group[]} the order as it should be now */
 function ordered() {
   /** @type {Group[]} */
   const groups = [{ key: 'waiting', ids: [] }, { key: 'active', ids: [] }, { key: 'over', ids: [] }];
+  const shownSince = dataNow() - OVER_SHOWN_MS;
   for (const alarm of [...state.alarms.values()].sort(byUrgency)) {
+    if (groupOf(alarm) === 'over' && Date.parse(alarm.cleared_at ?? '') < shownSince) continue;
     groups.find((group) => group.key === groupOf(alarm))?.ids.push(alarm.id);
   }
   return groups;
@@ -70,8 +75,8 @@ function Row({ alarm, selected }) {
   useEffect(() => {
     if (selected) item.current?.scrollIntoView({ block: 'nearest' });
   }, [selected]);
-  const level = look(alarm.outcome === 'cleared' ? 'level' : alarm.outcome, alarm.level);
-  const note = duty.notes.get(alarm.id);
+  const level = alarmLook(alarm);
+  const note = isWaiting(alarm) && duty.notes.get(alarm.id);
   return html`<li ref=${item} class=${`row is-${level} state-${alarm.state}`} aria-current=${selected ? 'true' : undefined}
     data-alarm=${alarm.id} data-version=${alarm.version}>
     <${Badge} of=${level} size="38" />
@@ -87,10 +92,12 @@ function Row({ alarm, selected }) {
   </li>`;
 }
 
+const MARKED = /^[【[]?(演练|DRILL)/i;
+
 /** The sentence of the server; a drill says so in every text (F16). @param {Alarm} alarm */
 export function text(alarm) {
   const said = pick(alarm.text);
-  return alarm.drill && !said.startsWith(t('drill.mark')) ? `${t('drill.mark')}${said}` : said;
+  return alarm.drill && !MARKED.test(said) ? `${t('drill.mark')}${said}` : said;
 }
 
 /** @param {{alarm: Alarm}} props */
@@ -106,7 +113,7 @@ function Since({ alarm }) {
   const raised = Date.parse(alarm.raised_at);
   return html`<span title=${t('list.raised')}>${moment(raised, now)} · ${age((now - raised) / 1000)}</span>
     ${alarm.cleared_at && html`<span class="over">${t('list.clearedAt', { time: moment(Date.parse(alarm.cleared_at), now) })}</span>`}
-    ${alarm.acknowledged_by && html`<span>${t('list.ackedBy', { by: alarm.acknowledged_by, time: moment(Date.parse(alarm.acknowledged_at ?? ''), now) })}</span>`}`;
+    ${alarm.acknowledged_by && html`<span><bdi>${alarm.acknowledged_by}</bdi> ${t('list.acked', { time: moment(Date.parse(alarm.acknowledged_at ?? ''), now) })}</span>`}`;
 }
 
 /** @param {{alarm: Alarm}} props */
@@ -122,5 +129,5 @@ function Action({ alarm }) {
 
 /** One line for those who listen. @param {Alarm} alarm */
 export function spoken(alarm) {
-  return `${t(`level.${look(alarm.outcome, alarm.level)}`)} ${text(alarm)} ${quantity(alarm.value, alarm.unit)}`;
+  return `${t(`level.${alarmLook(alarm)}`)} ${text(alarm)} ${quantity(alarm.value, alarm.unit)}`;
 }

@@ -65,7 +65,7 @@ function chosen(view) {
   if (!alarm) return { station: view.station, area: view.area };
   if (alarm.subject_kind === 'station') return { station: alarm.subject };
   if (alarm.subject_kind === 'area') return { area: alarm.subject };
-  return { area: alarm.town };
+  return { area: alarm.town || undefined };
 }
 
 /** Begin. @param {HTMLElement} root */

@@ -4,7 +4,7 @@ import { cells, circle, outlines } from './cells.mjs';
 import { layer } from './api.mjs';
 import { lang, pick, t } from './i18n/index.mjs';
 import { look, LOOKS } from './levels.mjs';
-import { html, useEffect, useRef, useState } from './lib.mjs';
+import { html, loadMapLibre, useEffect, useRef, useState } from './lib.mjs';
 import { addPictures, isUsable, style } from './mapstyle.mjs';
 import { show } from './route.mjs';
 import { isSilent, state } from './store.mjs';
@@ -38,7 +38,7 @@ export function MapView({ chosen }) {
     map.getSource('stations').setData(stationFeatures(chosen));
   }, [map, shapes, lang(), state.revision, chosen.station, chosen.area]);
   return html`<div class=${`map ${isSilent() ? 'is-old' : ''}`}>
-    <div ref=${box} class="canvas" role="img" aria-label=${t('map.label')}></div>
+    <div ref=${box} class="canvas" role="img" aria-label=${spokenMap()}></div>
     ${broken && html`<p class="map-broken">${t('map.broken')} <small>${broken}</small></p>`}
     <div class="zoom">
       <button aria-label=${t('map.in')} onClick=${() => map?.zoomIn()}>+</button>
@@ -49,6 +49,13 @@ export function MapView({ chosen }) {
       <li class="stale-key"><i aria-hidden="true"></i>${t('map.stale')}</li></ul>
     <p class="credit">${credit()}</p>
   </div>`;
+}
+
+/** The map in words: the areas that have a level, worst first. */
+function spokenMap() {
+  const warned = [...state.areas.values()].filter((area) => area.outcome === 'level').sort((a, b) => b.level - a.level);
+  const said = warned.map((area) => `${pick(area.name)} ${t(`level.${look(area.outcome, area.level)}`)}`);
+  return [t('map.label'), ...said].join(' ');
 }
 
 /** Whose maps these are, and what about them is only a sketch. */
@@ -67,7 +74,7 @@ function credit() {
  * @param {(map: any) => void} ready
  */
 async function create(container, site, ready) {
-  const { Map: GlMap } = await import('./vendor/maplibre-gl.mjs');
+  const { Map: GlMap } = await loadMapLibre();
   const map = new GlMap({
     container, style: style(site.layers), bounds: site.bounds, fitBoundsOptions: { padding: PADDING },
     attributionControl: false, dragRotate: false, pitchWithRotate: false, touchPitch: false, keyboard: false, maxZoom: 15,
@@ -97,14 +104,22 @@ function clicked(map, point) {
   show(station ? { station } : { area });
 }
 
+/** @typedef {import('./types.mjs').SiteArea & {lon: number, lat: number}} Placed */
+
+/** The areas whose seat is known. @param {import('./types.mjs').Site|null} site */
+function placedAreas(site) {
+  return /** @type {Placed[]} */ ((site?.areas ?? []).filter((area) => area.lon !== null && area.lat !== null));
+}
+
 /** A geometry per area: its polygon, or a sketch around its seat.
  * @param {import('./types.mjs').Site} site @returns {Promise<Map<string, any>>} */
 async function areaShapes(site) {
-  const open = site.areas.filter((area) => !area.polygon);
+  const placed = placedAreas(site);
+  const open = placed.filter((area) => !area.polygon);
   const clip = site.layers.find((l) => l.sketch && isUsable(l));
   const rings = open.length && clip ? outlines(await layer(clip.url)) : [];
   const sketched = cells(open, rings);
-  return new Map(site.areas.map((area) => {
+  return new Map(placed.map((area) => {
     const parts = sketched.get(area.code) ?? [];
     const coordinates = (parts.length ? parts : [circle([area.lon, area.lat], SEAT_ONLY_KM)]).map((ring) => [ring]);
     return [area.code, area.polygon ?? { type: 'MultiPolygon', coordinates }];
@@ -128,7 +143,7 @@ function areaFeatures(shapes, chosen) {
 }
 
 function seatFeatures() {
-  return collection((state.site?.areas ?? []).map((area) => ({
+  return collection(placedAreas(state.site).map((area) => ({
     type: 'Feature',
     geometry: { type: 'Point', coordinates: [area.lon, area.lat] },
     properties: { area: area.code, name: pick(area.name), look: areaLook(area.code), level: state.areas.get(area.code)?.level ?? 0 },

@@ -10,10 +10,11 @@ const ICON = 26;
 const HATCH = 12;
 const NAMES_FROM_ZOOM = 10.8;
 const EMPTY = { type: 'FeatureCollection', features: [] };
-const WGS84 = new Set(['EPSG:4326', 'WGS84', 'WGS-84', 'OGC:CRS84', 'CRS84']);
+/** WGS-84, and CGCS2000, which is the same to a decimetre. */
+const TRUE_PLACES = new Set(['EPSG:4326', 'EPSG:4490']);
 
-/** The shift of Chinese maps is 500 m here: a layer that does not say it is WGS-84 is not drawn. @param {Layer} layer */
-export const isUsable = (layer) => WGS84.has(layer.crs?.toUpperCase());
+/** The shift of Chinese maps is 500 m here: a layer that does not say where it is true is not drawn. @param {Layer} layer */
+export const isUsable = (layer) => TRUE_PLACES.has(layer.crs);
 
 /** @param {Layer[]} layers @returns {any} a style of MapLibre */
 export function style(layers) {
@@ -111,7 +112,7 @@ function stationLayers() {
 }
 
 /** Draw the pictures that the style names: every look plain and hatched (stale), and the pattern of the unknown.
- * @param {import('./vendor/maplibre-gl.mjs').Map} map */
+ * @param {any} map */
 export function addPictures(map) {
   for (const key of LOOKS) {
     add(map, `look-${key}`, ICON, (pen) => drawLook(pen, key, false));

@@ -49,7 +49,7 @@ export const isMuted = () => performance.now() < sound.mutedUntil;
 export function ring() {
   const waiting = [...state.alarms.values()].filter((alarm) => alarm.state === 'unacknowledged');
   const level = Math.max(0, ...waiting.map((alarm) => alarm.level));
-  const pattern = PATTERNS[level];
+  const pattern = waiting.length ? PATTERNS[Math.max(level, 1)] : null;
   if (!sound.on || !context || !pattern || isMuted()) {
     playedLevel = 0;
     return;

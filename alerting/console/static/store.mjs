@@ -69,7 +69,7 @@ export function dataNow() {
   return anchor.dataMs + Math.max(0, until - anchor.at) * anchor.speed;
 }
 
-/** @param {{now?: string, speed?: number}} stated */
+/** @param {{now?: string, speed?: number|null}} stated */
 function setClock({ now, speed }) {
   if (!now) return;
   anchor = { dataMs: Date.parse(now), at: performance.now(), speed: speed ?? anchor.speed };

@@ -87,7 +87,7 @@ export default {
   'list.measured': 'measured / threshold',
   'list.raised': 'raised at',
   'list.clearedAt': 'cleared {time}',
-  'list.ackedBy': 'acknowledged by {by} {time}',
+  'list.acked': 'acknowledged at {time}',
 
   'group.waiting': 'To acknowledge',
   'group.active': 'Acknowledged, still in force',
@@ -96,10 +96,10 @@ export default {
   'state.acknowledged': 'Acknowledged',
   'state.cleared': 'Cleared',
 
-  'ack.button': 'Acknowledge',
+  'ack.button': 'Ack',
   'ack.label': 'Acknowledge: {what}',
   'ack.sending': 'Sending',
-  'ack.stale': 'Not acknowledged: you saw version {seen}, it is now {now}. Look at what changed, then acknowledge.',
+  'ack.stale': 'Not acknowledged: it changed after version {seen}, which you saw. Look at it as it is now, then acknowledge.',
   'ack.refused': 'Not acknowledged: the server refused ({status}).',
   'ack.unreachable': 'Not acknowledged: the server can’t be reached. Try again, or report by telephone.',
 
@@ -116,7 +116,8 @@ export default {
   'detail.none': 'No station to show.',
   'detail.choose': 'Choose a station',
   'detail.readings': 'Readings',
-  'detail.rule': 'Rule {rule}, edition {edition}, after {source}',
+  'detail.rule': 'Rule {rule}, edition {edition}, after',
+  'detail.managed': 'managed by {by}',
   'detail.confidence': 'Confidence {n}%',
 
   'kind.weather': 'Weather station',
@@ -154,6 +155,7 @@ export default {
   'health.none': 'No gateway has been heard.',
   'health.online': 'online',
   'health.offline': 'offline, heard {seen}',
+  'health.unheard': 'announced, state not heard',
   'health.backlog': 'backlog {n} rows',
   'health.hours': 'room for {n} h',
   'health.devices': 'devices {ok}/{all}',

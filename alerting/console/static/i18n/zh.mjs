@@ -87,7 +87,7 @@ export default {
   'list.measured': '实测值 / 阈值',
   'list.raised': '发生时间',
   'list.clearedAt': '{time} 解除',
-  'list.ackedBy': '{by} {time} 确认',
+  'list.acked': '{time} 确认',
 
   'group.waiting': '待确认',
   'group.active': '已确认，仍在生效',
@@ -99,7 +99,7 @@ export default {
   'ack.button': '收到',
   'ack.label': '收到：{what}',
   'ack.sending': '发送中',
-  'ack.stale': '没有确认：您看到的是第 {seen} 版，现在是第 {now} 版。请看过变化后再确认。',
+  'ack.stale': '没有确认：您看到的第 {seen} 版之后又有变化。请看过最新内容再确认。',
   'ack.refused': '没有确认：服务器拒绝（{status}）。',
   'ack.unreachable': '没有确认：服务器连不上。请重试或电话报告。',
 
@@ -116,7 +116,8 @@ export default {
   'detail.none': '没有可以显示的测站。',
   'detail.choose': '选择测站',
   'detail.readings': '读数',
-  'detail.rule': '规则 {rule}，版本 {edition}，依据 {source}',
+  'detail.rule': '规则 {rule}，版本 {edition}，依据',
+  'detail.managed': '管理单位 {by}',
   'detail.confidence': '可信度 {n}%',
 
   'kind.weather': '气象站',
@@ -154,6 +155,7 @@ export default {
   'health.none': '没有网关上线。',
   'health.online': '在线',
   'health.offline': '离线，{seen}收到',
+  'health.unheard': '已登记，尚未收到状态',
   'health.backlog': '积压 {n} 条',
   'health.hours': '还能存 {n} 小时',
   'health.devices': '设备 {ok}/{all}',
