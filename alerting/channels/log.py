@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -20,8 +21,8 @@ class LogSettings(ChannelSettings, frozen=True, kw_only=True, forbid_unknown_fie
 class LogChannel:
     """Writes each message once to the log, and to the file so that it is on disk before it counts as delivered."""
 
-    def __init__(self, settings: LogSettings) -> None:
-        self._path = settings.path
+    def __init__(self, settings: LogSettings, folder: Path) -> None:
+        self._path = None if settings.path is None else folder / settings.path
         self._log = structlog.get_logger(channel=settings.name)
 
     async def send(self, message: Message) -> Sent:
@@ -39,7 +40,7 @@ class LogChannel:
         """Nothing stays open between messages."""
 
 
-def _append(path: str, line: bytes) -> None:
+def _append(path: Path, line: bytes) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
         try:

@@ -5,6 +5,7 @@ import pkgutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -19,7 +20,8 @@ class Kind:
     name: str
     settings: type[ChannelSettings]
     receipt: Receipt
-    open: Callable[[Any], Channel]
+    open: Callable[[Any, Path], Channel]
+    """Settings, and the folder that their paths are relative to; raises ValueError in one line."""
     problem: Callable[[Any], str | None]
     """What is wrong with settings, beyond their types: found and expected, in one line."""
 
