@@ -19,6 +19,10 @@ from telemetry.series import Series, Station
 
 VERSION: Final = 1
 MAX_PAYLOAD: Final = 256 * 1024
+MAX_UNPACKED: Final = 8 * 1024 * 1024
+_LONG: Final = 16 * 1024
+_ZLIB: Final = b"\x78"
+"""First byte of a zlib stream; no message starts so, since msgpack's maps do not."""
 _COLUMNS: Final = (("series", "<i8"), ("time_ns", "<i8"), ("value", "<f8"), ("quality", "u1"), ("cause", "<u2"))
 _ROW_BYTES: Final = sum(np.dtype(dtype).itemsize for _, dtype in _COLUMNS)
 _WORTHWHILE: Final = 0.9
@@ -126,14 +130,16 @@ _DATA: Final = msgspec.msgpack.Decoder(Data)
 
 
 def encode(message: msgspec.Struct) -> bytes:
-    """Pack any message but a batch."""
-    return _PACK.encode(message)
+    """Pack any message but a batch; a long one (the announcement of thousands of series) is compressed, 30 to 1."""
+    packed = _PACK.encode(message)
+    return packed if len(packed) < _LONG else zlib.compress(packed)
 
 
 def decode(payload: bytes, kind: type[M]) -> M:
     """Unpack any message but a batch; raises ValueError for one that is too large, malformed or of another version."""
     _bound(payload)
-    message = _convert(msgspec.msgpack.Decoder(kind), payload)
+    unpacked = _decompress(payload) if payload[:1] == _ZLIB else payload
+    message = _convert(msgspec.msgpack.Decoder(kind), unpacked)
     _same_version(getattr(message, "version", VERSION))
     return message
 
@@ -227,6 +233,18 @@ def _inflate(packed: bytes, size: int) -> bytes:
         raise ValueError(f"data: columns do not decompress: {exc}") from exc
     if not inflater.eof or inflater.unused_data:
         raise ValueError(f"data: columns decompress to something else than {size} bytes")
+    return raw
+
+
+def _decompress(payload: bytes) -> bytes:
+    """A message that was compressed as a whole; at most ``MAX_UNPACKED`` bytes, whatever it claims."""
+    inflater = zlib.decompressobj()
+    try:
+        raw = inflater.decompress(payload, MAX_UNPACKED)
+    except zlib.error as exc:
+        raise ValueError(f"message does not decompress: {exc}") from exc
+    if not inflater.eof or inflater.unused_data:
+        raise ValueError(f"message decompresses to more than {MAX_UNPACKED} bytes, or is cut off")
     return raw
 
 
