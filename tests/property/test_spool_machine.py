@@ -9,10 +9,8 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from gateway.spool import Key, Limits, Spool, peek
-from tests.unit.gateway_batches import HandClock, content, drain, make_batch
 from telemetry.wire import Lane, Refusal
-
-LIMITS = Limits(max_bytes=8 * 1024 * 1024)
+from tests.unit.gateway_batches import HandClock, content, drain, make_batch
 
 
 class SmallSegments(Limits):
@@ -85,6 +83,7 @@ class SpoolMachine(RuleBasedStateMachine):
     @rule()
     def rewind(self) -> None:
         self.spool.rewind()
+        assert self._all_open() == self.kept
 
     @rule()
     def restart(self) -> None:

@@ -34,7 +34,8 @@ class HandClock:
 
 def make_batch(n: int = 3, *, start: int = 0, time_ns: int = START_NS) -> Batch:
     """``n`` rows whose values count up from ``start``."""
-    return rows(SOURCE, np.arange(n, dtype=np.int64), np.full(n, time_ns, np.int64), np.arange(start, start + n, dtype=float))
+    values = np.arange(start, start + n, dtype=float)
+    return rows(SOURCE, np.arange(n, dtype=np.int64), np.full(n, time_ns, np.int64), values)
 
 
 def drain(spool: Spool, *lanes: Lane) -> list[Entry]:

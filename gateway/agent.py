@@ -1,0 +1,107 @@
+"""The gateway: acquisition, coalescer, spool and uplink in one task group.
+
+    buses --poll--> Acquisition --Batch--> Coalescer --> Spool (disk) --> Uplink == MQTT ==> centre
+                                                           ^------------- acknowledgement -----'
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, Protocol
+
+import structlog
+from numpy.random import Generator
+
+from edge_agent.acquisition import Acquisition
+from gateway.coalescer import Coalescer
+from gateway.settings import GatewayPlan
+from gateway.spool import Spool, keep_synced
+from gateway.status import write_status
+from gateway.timing import Timing
+from gateway.uplink import Uplink
+from telemetry.batch import Batch
+from telemetry.broker import PASSWORD
+from telemetry.clock import SECOND_NS, Clock
+from telemetry.settings import secret
+from telemetry.wire import Presence, Status
+
+_LOG = structlog.get_logger()
+_STATUS_NS: Final = 10 * SECOND_NS
+
+
+class Source(Protocol):
+    """Where batches come from: the acquisition, or anything like it."""
+
+    async def run(self) -> None:
+        """Hand batches to the sink until cancelled."""
+
+    def devices(self) -> dict[str, str]:
+        """Per device ``ok``, or the reason of its last failure."""
+
+
+class Gateway:
+    """One gateway. ``run`` owns everything it opens and ends with a clean stop when it is cancelled."""
+
+    def __init__(
+        self,
+        plan: GatewayPlan,
+        clock: Clock,
+        rng: Generator,
+        *,
+        timing: Timing | None = None,
+        source: Callable[[Callable[[Batch], None]], Source] | None = None,
+    ) -> None:
+        """Open the spool; raises SpoolError. ``source`` makes what hands batches to a sink: usually the acquisition."""
+        self._plan = plan
+        self._clock = clock
+        self.polled_rows = 0
+        self.spool = Spool.open(plan.spool_dir, plan.limits, clock)
+        self.uplink = Uplink(
+            plan.source, plan.broker, self.spool, password=secret(PASSWORD), announce=plan.announce,
+            status=self.status, rng=rng, timing=timing,
+        )
+        self._coalescer = Coalescer(clock, self._append, self.uplink.ready)
+        self._source = source(self._sink) if source else self._acquisition(int(rng.integers(2**32)))
+
+    async def run(self) -> None:
+        """Poll, keep and deliver until cancelled; what was polled is on disk when this returns."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.uplink.run(), name="uplink")
+                tasks.create_task(keep_synced(self.spool), name="sync")
+                tasks.create_task(self._coalescer.run(), name="coalescer")
+                tasks.create_task(self._report(), name="status")
+                tasks.create_task(self._source.run(), name="acquisition")
+        finally:
+            self._coalescer.flush()
+            write_status(self._plan.spool_dir, self.status(Presence.OFFLINE), self.uplink.trouble)
+            self.spool.close()
+            _LOG.info("gateway stopped", source=self._plan.source)
+
+    def status(self, presence: Presence = Presence.ONLINE) -> Status:
+        """The health of this moment, as it is published."""
+        stats = self.spool.stats()
+        return Status(
+            presence=presence, time_ns=self._clock.now_ns(), epoch=stats.epoch, spool_batches=stats.batches,
+            spool_rows=stats.rows, spool_bytes=stats.disk_bytes, oldest_ns=stats.oldest_ns,
+            hours_until_full=stats.hours_until_full, unacknowledged_s=self.uplink.unacknowledged_s(),
+            polled_rows=self.polled_rows, acked_rows=stats.acked_rows, dropped_rows=stats.dropped_rows,
+            refused_batches=stats.refused_batches, sent_bytes=self.uplink.counts.sent_bytes,
+            devices=self._source.devices(),
+        )
+
+    def _acquisition(self, seed: int) -> Source:
+        return Acquisition(self._plan.source, self._plan.buses, self._clock, self._sink, seed=seed)
+
+    def _sink(self, batch: Batch) -> None:
+        self.polled_rows += len(batch)
+        self._coalescer.put(batch)
+
+    def _append(self, batch: Batch) -> None:
+        self.spool.append(batch, self.uplink.lane)
+        self.uplink.notify()
+
+    async def _report(self) -> None:
+        while True:
+            write_status(self._plan.spool_dir, self.status(), self.uplink.trouble)
+            await self.uplink.report()
+            await self._clock.sleep_until(self._clock.now_ns() + _STATUS_NS)

@@ -1,0 +1,84 @@
+"""The window of batches that are on their way: who goes next, and what has been silent for too long."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.spool import Entry, Key, Spool
+from telemetry.wire import Ack, Lane
+
+WINDOW: Final = {Lane.ALARM: 4, Lane.LIVE: 4, Lane.BACKLOG: 24}
+"""Unacknowledged batches at most, in the order of who goes first (DESIGN 4): the end-to-end back-pressure."""
+_MOST_DOUBLINGS: Final = 5
+
+
+@dataclass(slots=True)
+class _Sent:
+    entry: Entry
+    times: int
+    due_s: float
+
+
+class Flight:
+    """Unacknowledged batches of one connection. Times are ``time.monotonic`` seconds.
+
+    A batch that stays unacknowledged for ``resend_s`` is sent again, since a broker may drop it (P24), then after twice
+    that time and so on, so that a silent centre does not cost a metered line the whole window every few seconds.
+    """
+
+    def __init__(self, spool: Spool, resend_s: float) -> None:
+        self._spool = spool
+        self._resend_s = resend_s
+        self._sent: dict[Key, _Sent] = {}
+        self._since_s: float | None = None
+
+    def next(self, now_s: float) -> Entry | None:
+        """The batch to send now: one that is overdue, else the next of the first lane that has room."""
+        self._land()
+        overdue = min(self._sent.values(), key=lambda sent: sent.due_s, default=None)
+        if overdue is not None and overdue.due_s <= now_s:
+            overdue.times += 1
+            overdue.due_s = now_s + self._resend_s * 2 ** min(overdue.times, _MOST_DOUBLINGS)
+            return overdue.entry
+        for lane, most in WINDOW.items():
+            if self.count(lane) < most and (entry := self._spool.next_unsent(lane)) is not None:
+                self._sent[entry.key] = _Sent(entry, 0, now_s + self._resend_s)
+                self._since_s = now_s if self._since_s is None else self._since_s
+                return entry
+        return None
+
+    def count(self, lane: Lane) -> int:
+        """Batches of a lane that are unacknowledged."""
+        return sum(sent.entry.lane is lane and not sent.entry.is_gone for sent in self._sent.values())
+
+    def wait_s(self, now_s: float) -> float | None:
+        """How long until a batch is overdue, if none is acknowledged before; None when nothing is on its way."""
+        due_s = min((sent.due_s for sent in self._sent.values()), default=None)
+        return None if due_s is None else max(due_s - now_s, 0.0)
+
+    def take(self, ack: Ack, now_s: float) -> bool:
+        """Release what the centre has committed, set aside what it refuses; whether anything of ours was among it."""
+        released = False
+        for part in ack.epochs:
+            released |= bool(self._spool.acknowledge(part.epoch, part.committed))
+            for refusal in part.refused:
+                released |= self._spool.refuse(part.epoch, refusal)
+        self._land()
+        if released:
+            self._since_s = now_s if self._sent else None
+        return released
+
+    def silent_s(self, now_s: float) -> float:
+        """How long the centre has acknowledged nothing although something is on its way."""
+        return 0.0 if self._since_s is None else now_s - self._since_s
+
+    def clear(self) -> None:
+        """Everything open is to be sent again, in order."""
+        self._sent.clear()
+        self._since_s = None
+        self._spool.rewind()
+
+    def _land(self) -> None:
+        for key in [key for key, sent in self._sent.items() if sent.entry.is_gone]:
+            del self._sent[key]
+        if not self._sent:
+            self._since_s = None

@@ -1,0 +1,157 @@
+"""``gateway.yaml``: what a gateway is called, where it sends, what it keeps, which buses it polls."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from edge_agent.compiled import BusPlan
+from edge_agent.settings import BusSettings, catalogue, compile_buses
+from gateway.spool import Limits
+from telemetry.broker import BrokerAddress, parse_broker
+from telemetry.series import Station
+from telemetry.settings import Document, Step, load
+from telemetry.topics import is_name
+from telemetry.wire import MAX_PAYLOAD, Announce, encode
+
+_NAME: Final = "expected lower-case letters, digits and hyphens, 63 at most"
+_LEAST_BYTES: Final = 4 * 1024 * 1024
+_MOST_BYTES: Final = 64 * 1024**3
+_MOST_AGE_H: Final = 24.0 * 366
+
+
+class SpoolSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the spool is (a relative path starts at the settings file) and what it may take."""
+
+    dir: str
+    max_bytes: int = 1024 * 1024 * 1024
+    max_age_h: float = 24.0 * 30
+
+    @property
+    def limits(self) -> Limits:
+        """The caps."""
+        return Limits(max_bytes=self.max_bytes, max_age_h=self.max_age_h)
+
+
+class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A gateway. ``drill`` marks everything it sends as simulated."""
+
+    site: str
+    node: str
+    broker: str
+    spool: SpoolSettings
+    stations: tuple[Station, ...]
+    buses: tuple[BusSettings, ...]
+    drill: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayPlan:
+    """Settings that have been checked and compiled: nothing in here can be wrong any more."""
+
+    source: str
+    broker: BrokerAddress
+    spool_dir: Path
+    limits: Limits
+    buses: tuple[BusPlan, ...]
+    announce: Announce
+
+
+def load_gateway(path: Path) -> Document[GatewaySettings]:
+    """Read and check a gateway's settings; raises SettingsError, one line with file, line, found and expected."""
+    document = load(path, GatewaySettings)
+    compile_gateway(document)
+    return document
+
+
+def compile_gateway(
+    document: Document[GatewaySettings], *, broker: BrokerAddress | None = None, spool_dir: Path | None = None
+) -> GatewayPlan:
+    """The plan of a gateway; ``broker`` and ``spool_dir`` take the place of its own. Raises SettingsError."""
+    settings = document.settings
+    for key in ("site", "node"):
+        _check_name(document, (key,), getattr(settings, key))
+    _check_spool(document, settings.spool)
+    _check_stations(document, settings.stations)
+    _check_devices(document, settings.buses)
+    known = {station.id for station in settings.stations}
+    buses = tuple(compile_buses(document, settings.site, settings.buses, known))
+    return GatewayPlan(
+        source=f"{settings.site}/{settings.node}",
+        broker=broker or _broker(document, settings.broker),
+        spool_dir=spool_dir or document.path.parent / settings.spool.dir,
+        limits=settings.spool.limits,
+        buses=buses,
+        announce=_announce(document, buses),
+    )
+
+
+def _broker(document: Document[GatewaySettings], url: str) -> BrokerAddress:
+    try:
+        return parse_broker(url)
+    except ValueError as exc:
+        raise document.error(("broker",), str(exc)) from exc
+
+
+def _check_spool(document: Document[GatewaySettings], spool: SpoolSettings) -> None:
+    if not spool.dir:
+        raise document.error(("spool", "dir"), "empty, expected a directory")
+    if not _LEAST_BYTES <= spool.max_bytes <= _MOST_BYTES:
+        raise document.error(("spool", "max_bytes"), f"{spool.max_bytes}, expected {_LEAST_BYTES} to {_MOST_BYTES}")
+    if not 0 < spool.max_age_h <= _MOST_AGE_H:
+        problem = f"{spool.max_age_h}, expected more than 0 and at most {_MOST_AGE_H:g} hours"
+        raise document.error(("spool", "max_age_h"), problem)
+
+
+def _check_stations(document: Document[GatewaySettings], stations: Sequence[Station]) -> None:
+    first: dict[str, int] = {}
+    for at, station in enumerate(stations):
+        where = ("stations", at)
+        _check_name(document, (*where, "id"), station.id)
+        _check_once(document, first, (*where, "id"), station.id)
+        if not station.town.strip():
+            raise document.error((*where, "town"), "empty, expected the code of a township-level unit")
+        for key, most in (("lat", 90.0), ("lon", 180.0)):
+            if not -most <= getattr(station, key) <= most:
+                problem = f"{getattr(station, key)}, expected {-most:g} to {most:g} degrees (WGS 84)"
+                raise document.error((*where, key), problem)
+
+
+def _check_devices(document: Document[GatewaySettings], buses: Sequence[BusSettings]) -> None:
+    """Device names stand alone in the status, so they are unique over all buses; the rest is the buses' own check."""
+    first: dict[str, int] = {}
+    for at, bus in enumerate(buses):
+        for number, device in enumerate(bus.devices):
+            _check_once(document, first, ("buses", at, "devices", number, "name"), device.name)
+
+
+def _check_name(document: Document[GatewaySettings], where: Sequence[Step], name: str) -> None:
+    if not is_name(name):
+        raise document.error(where, f"{name!r}, {_NAME}")
+
+
+def _check_once(
+    document: Document[GatewaySettings], first: dict[str, int], where: Sequence[Step], name: str
+) -> None:
+    if name in first:
+        raise document.error(where, f"{name!r} stands in line {first[name]} already, expected it once")
+    first[name] = document.line(where)
+
+
+def _announce(document: Document[GatewaySettings], buses: Sequence[BusPlan]) -> Announce:
+    settings = document.settings
+    series = tuple(catalogue(buses))
+    announce = Announce(revision="", drill=settings.drill, stations=settings.stations, series=series)
+    announce = msgspec.structs.replace(announce, revision=_revision(announce))
+    if (size := len(encode(announce))) > MAX_PAYLOAD:
+        problem = f"{len(series)} series make an announcement of {size} bytes, expected at most {MAX_PAYLOAD}"
+        raise document.error(("buses",), f"{problem}: split the buses between two gateways")
+    return announce
+
+
+def _revision(announce: Announce) -> str:
+    """A digest of what is announced: the same content has the same revision."""
+    return blake2b(encode(announce), digest_size=8).hexdigest()

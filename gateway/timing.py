@@ -1,0 +1,29 @@
+"""The real time of an uplink, and what it counts."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """Real seconds of an uplink."""
+
+    deadline_s: float = 5.0
+    """For every exchange with the broker."""
+    resend_s: float = 10.0
+    silent_s: float = 60.0
+    """So long may a connected uplink go without an acknowledgement before it says so (P14)."""
+    reconnect_s: tuple[float, float] = (0.2, 30.0)
+    steady_s: float = 10.0
+    """A connection that lived so long was a good one: the next loss is answered at once."""
+    farewell_s: float = 2.0
+    reannounce_s: float = 1.0
+
+
+@dataclass(slots=True)
+class UplinkCounts:
+    """What happened since start."""
+
+    connections: int = 0
+    sent_batches: int = 0
+    sent_bytes: int = 0
+    malformed_acks: int = 0

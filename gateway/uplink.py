@@ -1,0 +1,276 @@
+"""The uplink: announces, publishes, listens to acknowledgements, comes back after every loss (DESIGN 4).
+
+Nagle's algorithm holds a small publish back until the broker's TCP has acknowledged the one before, which costs 40 ms
+now and then (13 to 17 ms at p99); so TCP_NODELAY is set. The broker needs the same for its own direction: nats-server
+has it, mosquitto needs ``set_tcp_nodelay true``.
+"""
+
+import asyncio
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+import structlog
+from aiomqtt import Client, Message, MqttError, Will
+from numpy.random import Generator
+
+from gateway.flight import WINDOW, Flight
+from gateway.spool import Entry, Spool
+from gateway.timing import Timing, UplinkCounts
+from telemetry.broker import BrokerAddress
+from telemetry.topics import Channel, topic
+from telemetry.wire import Ack, Announce, Lane, Presence, Status, decode, encode
+
+_LOG = structlog.get_logger()
+_KEEPALIVE_S: Final = 20
+_REFUSED: Final = 0x80
+_SOCKET: Final = (
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _KEEPALIVE_S * 1000),
+)
+
+
+class Uplink:
+    """One gateway's connection to its broker."""
+
+    def __init__(
+        self,
+        source: str,
+        broker: BrokerAddress,
+        spool: Spool,
+        *,
+        password: str | None,
+        announce: Announce,
+        status: Callable[[Presence], Status],
+        rng: Generator,
+        timing: Timing | None = None,
+    ) -> None:
+        self.connected = False
+        self.trouble: str | None = "not connected yet"
+        """Why nothing is delivered at present, for people; None when all is well."""
+        self.counts = UplinkCounts()
+        self._source = source
+        self._broker = broker
+        self._password = password
+        self._spool = spool
+        self._announce = encode(announce)
+        self._status = status
+        self._rng = rng
+        self._timing = timing or Timing()
+        self._flight = Flight(spool, self._timing.resend_s)
+        self._wake = asyncio.Event()
+        self._room = asyncio.Event()
+        self._asked = asyncio.Event()
+        self._client: Client | None = None
+
+    @property
+    def lane(self) -> Lane:
+        """The lane of a batch that is fresh now: without a connection it is backlog from the start."""
+        return Lane.LIVE if self.connected else Lane.BACKLOG
+
+    def unacknowledged_s(self) -> float:
+        """How long the centre has acknowledged nothing although we are connected and have sent something."""
+        return self._flight.silent_s(time.monotonic()) if self.connected else 0.0
+
+    def notify(self) -> None:
+        """Something was appended to the spool."""
+        self._wake.set()
+
+    async def ready(self, timeout_s: float) -> None:
+        """Wait until a live batch could leave at once, ``timeout_s`` at most."""
+        if self._room.is_set():
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._room.wait()
+
+    async def report(self) -> None:
+        """Publish the status (retained) if there is a connection; a loss is noticed elsewhere."""
+        if self._client is not None:
+            with suppress(MqttError):
+                await self._publish_status(self._client, Presence.ONLINE)
+
+    async def run(self) -> None:
+        """Stay connected until cancelled; the last word is a retained ``offline``."""
+        shortest_s, longest_s = self._timing.reconnect_s
+        delay_s = shortest_s
+        while True:
+            started_s = time.monotonic()
+            try:
+                await self._session()
+            except* MqttError as group:
+                self._lost(group)
+            if time.monotonic() - started_s > self._timing.steady_s:
+                delay_s = shortest_s
+            await asyncio.sleep(delay_s * self._rng.uniform(0.5, 1.0))
+            delay_s = min(2 * delay_s, longest_s)
+
+    async def _session(self) -> None:
+        async with self._new_client() as client:
+            try:
+                await self._greet(client)
+                async with asyncio.TaskGroup() as tasks:
+                    for part in (self._receive, self._send, self._announce_when_asked, self._watch):
+                        tasks.create_task(part(client), name=f"uplink {part.__name__.strip('_')}")
+            except asyncio.CancelledError:
+                await self._farewell(client)
+                raise
+            finally:
+                self._leave()
+
+    def _new_client(self) -> Client:
+        will = Will(self._topic(Channel.STATUS), encode(Status(presence=Presence.OFFLINE)), qos=1, retain=True)
+        return Client(
+            self._broker.host,
+            self._broker.port,
+            username=self._broker.user,
+            password=self._password,
+            identifier=f"petrel-{self._source.replace('/', '-')}",
+            tls_context=ssl.create_default_context() if self._broker.tls else None,
+            will=will,
+            clean_session=True,
+            timeout=self._timing.deadline_s,
+            keepalive=_KEEPALIVE_S,
+            queue_type=_passing_to(self._take),
+            max_queued_outgoing_messages=sum(WINDOW.values()),
+            socket_options=_SOCKET,
+        )
+
+    async def _greet(self, client: Client) -> None:
+        """Listen first, so that no acknowledgement is missed; then say who we are; then send what is open."""
+        granted = await client.subscribe(self._topic(Channel.ACK), qos=1)
+        if any((code if isinstance(code, int) else code.value) >= _REFUSED for code in granted):
+            raise MqttError(f"subscription to {self._topic(Channel.ACK)} refused, see the broker's access list")
+        await client.publish(self._topic(Channel.ANNOUNCE), self._announce, qos=1, retain=True)
+        self._flight.clear()
+        self._client, self.connected, self.trouble = client, True, None
+        await self._publish_status(client, Presence.ONLINE)
+        self.counts.connections += 1
+        self._settle()
+        _LOG.info("uplink connected", broker=str(self._broker))
+
+    def _leave(self) -> None:
+        """Without a connection nothing is on its way, and what was live is backlog."""
+        self._client, self.connected = None, False
+        self._flight.clear()
+        self._room.clear()
+
+    async def _send(self, client: Client) -> None:
+        while True:
+            entry = self._flight.next(time.monotonic())
+            self._settle()
+            if entry is None:
+                await self._idle()
+            elif (payload := await self._payload(entry)) is not None:
+                await client.publish(self._topic(Channel.DATA), payload, qos=0)
+                self.counts.sent_batches += 1
+                self.counts.sent_bytes += len(payload)
+
+    async def _idle(self) -> None:
+        """Wait for an append, an acknowledgement, or a batch that is overdue."""
+        wait_s = self._flight.wait_s(time.monotonic())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await self._wake.wait()
+        self._wake.clear()
+
+    async def _payload(self, entry: Entry) -> bytes | None:
+        """Read in a thread what has to come from the disk; what can't be read now is overdue later."""
+        try:
+            fresh = self._spool.is_fresh(entry)
+            payload = self._spool.read(entry) if fresh else await asyncio.to_thread(self._spool.read, entry)
+        except OSError as exc:
+            _LOG.error("batch can't be read now", epoch=entry.epoch, seq=entry.seq, reason=exc.strerror)
+            return None
+        if payload is None:
+            self._spool.spoil(entry)
+        return payload
+
+    async def _receive(self, client: Client) -> None:
+        """Wait for the end of the connection, which raises MqttError; messages go to ``_take`` at once."""
+        async for message in client.messages:
+            raise RuntimeError(f"{message.topic}: queued in the client, expected to be taken at once")
+
+    def _take(self, message: Message) -> None:
+        """An acknowledgement; a malformed one is counted and ignored, since the next one may be good."""
+        payload = bytes(message.payload)
+        try:
+            ack = decode(payload, Ack)
+        except ValueError as exc:
+            self.counts.malformed_acks += 1
+            _LOG.warning("malformed acknowledgement ignored", reason=str(exc), n_bytes=len(payload))
+            return
+        if self._flight.take(ack, time.monotonic()):
+            self.trouble = None
+        if ack.announce:
+            self._asked.set()
+        self._settle()
+        self._wake.set()
+
+    async def _announce_when_asked(self, client: Client) -> None:
+        """A centre that does not know us asks with every batch it gets: one answer a second is enough."""
+        while True:
+            await self._asked.wait()
+            self._asked.clear()
+            await client.publish(self._topic(Channel.ANNOUNCE), self._announce, qos=1, retain=True)
+            self._flight.clear()
+            self._wake.set()
+            await asyncio.sleep(self._timing.reannounce_s)
+
+    async def _watch(self, client: Client) -> None:
+        """Say it when we are connected and nobody acknowledges: with MQTT 3.1.1 a refused publish is silent (P14)."""
+        while True:
+            silent_s = self._flight.silent_s(time.monotonic())
+            if silent_s >= self._timing.silent_s and self.trouble is None:
+                self.trouble = (
+                    f"connected to {self._broker} but not acknowledged for {silent_s:.0f} s: the centre is not running,"
+                    f" or the broker's access list refuses {self._topic(Channel.DATA)} or {self._topic(Channel.ACK)}"
+                    f" to {self._broker.user or 'an anonymous client'}"
+                )
+                _LOG.warning("not acknowledged", trouble=self.trouble)
+            await asyncio.sleep(min(1.0, self._timing.silent_s / 4))
+
+    async def _farewell(self, client: Client) -> None:
+        with suppress(MqttError):
+            async with asyncio.timeout(self._timing.farewell_s):
+                await self._publish_status(client, Presence.OFFLINE)
+
+    async def _publish_status(self, client: Client, presence: Presence) -> None:
+        await client.publish(self._topic(Channel.STATUS), encode(self._status(presence)), qos=0, retain=True)
+
+    def _settle(self) -> None:
+        """Tell who waits to append whether a live batch could leave now."""
+        if self.connected and self._flight.count(Lane.LIVE) < WINDOW[Lane.LIVE]:
+            self._room.set()
+        else:
+            self._room.clear()
+
+    def _lost(self, group: BaseExceptionGroup[MqttError]) -> None:
+        reason = "; ".join(sorted({str(exc) for exc in _leaves(group)}))
+        trouble = f"no connection to {self._broker}: {reason}"
+        if trouble != self.trouble:
+            _LOG.warning("uplink lost", trouble=trouble)
+        self.trouble = trouble
+
+    def _topic(self, channel: Channel) -> str:
+        return topic(self._source, channel)
+
+
+def _passing_to(take: Callable[[Message], None]) -> type[asyncio.Queue[Message]]:
+    class Passage(asyncio.Queue[Message]):
+        """Keeps nothing: aiomqtt's own queue grows without bound or discards in silence, and costs a task a message."""
+
+        def put_nowait(self, item: Message) -> None:
+            take(item)
+
+    return Passage
+
+
+def _leaves(group: BaseExceptionGroup[MqttError]) -> list[MqttError]:
+    found: list[MqttError] = []
+    for exc in group.exceptions:
+        found += _leaves(exc) if isinstance(exc, BaseExceptionGroup) else [exc]
+    return found
