@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from device_profiles import convert, model
+from device_profiles import convert, model, words
 from device_profiles.convert import Patch
 from device_profiles.model import Gate, Point, Profile, Table
 
@@ -41,11 +41,13 @@ class Choice:
     """What a gateway's settings make of a profile's point: its name and quantity there, and the zero of the site.
 
     ``offset`` is what the gateway adds, in the canonical unit; so the device itself shows the value less the offset.
+    ``skip``: nobody reads it, so the world is not asked and the device shows 0.
     """
 
     name: str | None = None
     quantity: str | None = None
     offset: float = 0.0
+    skip: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,17 +71,17 @@ class Twin:
 
     def memory(self, observe: Observe, time_ns: int) -> Memory:
         """All words at a moment; raises UnfitValueError and SilentDeviceError."""
-        words: Memory = {}
+        memory: Memory = {}
         lost: set[str] = set()
         for instrument in self._instruments:
             value = instrument.ask(observe, self.unit.station, time_ns)
             if math.isnan(value) and not instrument.point.missing and instrument.point.gates:
                 lost.add(instrument.point.gates[0])
-            _write(words, instrument.patch(value))
+            _write(memory, instrument.patch(value))
         for name, gate in self._gates.items():
-            if gate.is_open(words) is (name in lost):
-                _write(words, convert.steer(gate.gate, opened=name not in lost))
-        return words
+            if gate.is_open(memory) is (name in lost):
+                _write(memory, convert.steer(gate.gate, opened=name not in lost))
+        return memory
 
     def areas(self, most: int = 16) -> Iterator[tuple[Table, int, int]]:
         """Runs of addresses that answer: table, first, one past the last. Gaps up to ``most`` are bridged with zeros.
@@ -107,13 +109,15 @@ class _Instrument:
         self.spot = model.register(point.register)
         self.name, self.quantity = choice.name or point.name, choice.quantity or point.quantity
         self.offset = choice.offset
+        self.idle = choice.skip or self.quantity in OWN
         self.linear = convert.linear(point)
         self.limits = _limits(self.spot, point.mask)
+        self.is_plain = point.mask is None and self.spot.type.size > 1
 
     def ask(self, observe: Observe, station: str, time_ns: int) -> float:
         """The device's own value: without what the gateway will add."""
-        if self.quantity in OWN:
-            return 0.0
+        if self.idle:
+            return self.linear.value(0.0)
         return observe(station, self.name, self.quantity, time_ns) - self.offset
 
     def patch(self, value: float) -> Patch:
@@ -124,7 +128,13 @@ class _Instrument:
         low, high = self.limits
         if not low <= (raw if self.spot.type.is_float else round(raw)) <= high:
             raise UnfitValueError(f"{self.name}: {value} is {raw} in {self.point.register!r}, expected {low} to {high}")
-        return convert.encode(self.point, value)
+        return self._plain(raw) if self.is_plain else convert.encode(self.point, value)
+
+    def _plain(self, raw: float) -> Patch:
+        """What ``convert.encode`` gives, without finding out the scale again: this runs at every read."""
+        data = words.pack(raw, self.spot.type, self.spot.order)
+        found = tuple(int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2))
+        return Patch(self.spot.table, self.spot.address, found)
 
     def _lost(self) -> float:
         if self.point.missing:
@@ -141,9 +151,9 @@ class _Gate:
         self.gate = gate
         self.spot = model.register(gate.register)
 
-    def is_open(self, words: Memory) -> bool:
+    def is_open(self, memory: Memory) -> bool:
         """Whether the words as they stand let readings count."""
-        word = words.get((self.spot.table, self.spot.address), 0)
+        word = memory.get((self.spot.table, self.spot.address), 0)
         field = word if self.gate.mask is None else (word & self.gate.mask) >> convert.shift(self.gate.mask)
         return self.gate.min <= field <= self.gate.max
 
@@ -155,9 +165,9 @@ def _limits(spot: model.Register, mask: int | None) -> tuple[float, float]:
     return 0, mask >> convert.shift(mask)
 
 
-def _write(words: Memory, patch: Patch) -> None:
+def _write(memory: Memory, patch: Patch) -> None:
     for at, word in enumerate(patch.words, start=patch.address):
-        words[patch.table, at] = words.get((patch.table, at), 0) & ~patch.mask | word
+        memory[patch.table, at] = memory.get((patch.table, at), 0) & ~patch.mask | word
 
 
 def _bridged(
