@@ -174,7 +174,7 @@ class Catalogue:
                 entry, place = replace(entry, place=place), place + 1
             entries[key] = entry
         changed = tuple(entry for key, entry in entries.items() if self._entries.get(key) != entry)
-        before |= taken.keys()
+        before.update(taken)
         self._numbers.setdefault(source, len(self._numbers))
         self._entries = entries
         if changed:

@@ -28,7 +28,7 @@ class Ingest:
     def __init__(
         self, store: Store, broker: BrokerAddress, clock: Clock, on_commit: Callable[[Commit], Awaitable[None]], *,
         drill: bool, rng: np.random.Generator, tolerance: Tolerance | None = None,
-        user: str | None = None, password: str | None = None,
+        password: str | None = None,
     ) -> None:
         self.store = store
         self.catalogue = Catalogue(drill=drill)
@@ -41,9 +41,7 @@ class Ingest:
         self._pipeline = Pipeline(
             store, admission, self.intake, replies, self.presence, clock, on_commit, saved=dict(announcements)
         )
-        self.subscriber = Subscriber(
-            broker, self.intake, replies, self.presence, clock, rng, user=user, password=password
-        )
+        self.subscriber = Subscriber(broker, self.intake, replies, self.presence, clock, rng, password=password)
 
     @property
     def stats(self) -> PipelineStats:

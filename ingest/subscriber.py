@@ -33,7 +33,10 @@ _REFUSED: Final = 0x80
 _BACKOFF_S: Final = (0.2, 30.0)
 _DEADLINE_S: Final = 10.0
 _KEEPALIVE_S: Final = 20
-_NO_DELAY: Final = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
+_SOCKET: Final = (
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),  # else an acknowledgement waits for the broker's delayed TCP ACK
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * _KEEPALIVE_S),
+)
 
 
 class Subscriber:
@@ -41,7 +44,7 @@ class Subscriber:
 
     def __init__(
         self, broker: BrokerAddress, intake: Intake, replies: Replies, presence: PresenceBook, clock: Clock,
-        rng: np.random.Generator, *, user: str | None = None, password: str | None = None,
+        rng: np.random.Generator, *, password: str | None = None,
     ) -> None:
         self.connected = asyncio.Event()
         self.problem = "not connected yet"
@@ -53,7 +56,7 @@ class Subscriber:
         self._presence = presence
         self._clock = clock
         self._rng = rng
-        self._login = (user, password)
+        self._password = password
 
     async def run(self) -> None:
         """Stay connected until cancelled; waits 0.2 to 30 s between attempts, jittered."""
@@ -90,12 +93,11 @@ class Subscriber:
                 await client.publish(topic(source, Channel.ACK), encode(ack), qos=0, timeout=_DEADLINE_S)
 
     def _client(self) -> aiomqtt.Client:
-        user, password = self._login
         return aiomqtt.Client(
-            self._broker.host, self._broker.port, username=user, password=password,
+            self._broker.host, self._broker.port, username=self._broker.user, password=self._password,
             identifier=f"petrel-centre-{self._rng.integers(2**32):08x}", queue_type=_passing_to(self._receive),
             tls_context=ssl.create_default_context() if self._broker.tls else None, timeout=_DEADLINE_S,
-            keepalive=_KEEPALIVE_S, socket_options=_NO_DELAY,
+            keepalive=_KEEPALIVE_S, socket_options=_SOCKET,
         )
 
     def _receive(self, message: aiomqtt.Message) -> None:

@@ -43,7 +43,7 @@ def upgrade(database: duckdb.DuckDBPyConnection, path: Path) -> None:
 def open_error(path: Path, exc: duckdb.Error) -> StoreOpenError:
     """Say in one line why a file does not open, and what to do about it."""
     found = first_line(exc)
-    if "lock" in found:
+    if "Conflicting lock" in found:
         found = found.split(": ", 1)[-1].split(". See also")[0]
         return StoreOpenError(
             f"{path}: in use by another process ({found}), expected to be its only owner: stop that one, or ask it "
