@@ -13,6 +13,10 @@ from telemetry.series import Text
 from telemetry.settings import Document, Step, load
 
 LEVELS: Final = ("blue", "yellow", "orange", "red")
+LEVEL_NAMES: Final = (
+    Text("正常", "normal"), Text("蓝色", "blue"), Text("黄色", "yellow"), Text("橙色", "orange"), Text("红色", "red"),
+)
+"""Names of the levels 0 to 4."""
 _SECOND_NS: Final = 1_000_000_000
 _KNOWN_CRS: Final = ("EPSG:4326", "EPSG:4490")
 

@@ -147,6 +147,15 @@ class Window:
         """Sums over the minutes that end with the one that holds ``at_ns``; shape (n,) each, slots of one quantity."""
         return self._grids[quantity].span(self._row_of[slots], at_ns // MINUTE_NS, minutes)
 
+    def each_minute(self, quantity: str, slots: I64, at_ns: I64, minutes: int) -> F64:
+        """Mean of every minute up to that of ``at_ns``, NaN where it has no usable sample; (n,) -> (n, minutes)."""
+        n = len(slots)
+        back = np.tile(np.arange(minutes - 1, -1, -1), n) * MINUTE_NS
+        cells = self.span(quantity, np.repeat(slots, minutes), np.repeat(at_ns, minutes) - back, 1)
+        return np.divide(
+            cells.total, cells.count, out=np.full(n * minutes, np.nan), where=cells.count > 0
+        ).reshape(n, minutes)
+
     def began_ns(self, quantity: str, slots: I64) -> I64:
         """The minute of the oldest usable row that a window can see, per series (n,); 0 where there is none."""
         start = self._grids[quantity].start[self._row_of[slots]]
