@@ -1,0 +1,193 @@
+"""The centre's ingest on real brokers: a scripted gateway publishes, the real subscriber, pipeline and store answer."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiomqtt
+import numpy as np
+import pytest
+
+from ingest.commit import Commit
+from ingest.qc.control import Tolerance
+from ingest.service import Ingest
+from ingest.store.duckdb import DuckDBStore
+from telemetry.broker import parse_broker
+from telemetry.clock import HOUR_NS, SystemClock
+from telemetry.topics import Channel, topic
+from telemetry.wire import Ack, Lane, Presence, Status, decode, encode, encode_batch
+from tests.integration.brokers import TestBroker, mosquitto, mosquitto_binary, nats_server
+from tests.unit.ingest_data import SOURCE, announce, batch, level
+
+_DEADLINE_S = 10.0
+
+
+@pytest.fixture(params=["nats-server", "mosquitto"])
+def broker(request, tmp_path):
+    if request.param == "mosquitto" and mosquitto_binary() is None:
+        pytest.skip("mosquitto is not installed")
+    start = nats_server if request.param == "nats-server" else mosquitto
+    with start(tmp_path) as running:
+        yield running
+
+
+class Centre:
+    """The real thing, and what it handed on."""
+
+    def __init__(self, broker: TestBroker, folder: Path) -> None:
+        self.store = DuckDBStore(folder / "store.duckdb")
+        self.commits: list[Commit] = []
+        self.ingest = Ingest(
+            self.store, parse_broker(broker.url), SystemClock(), self.take, drill=False,
+            rng=np.random.default_rng(time.time_ns()), tolerance=Tolerance(behind_ns=100 * 366 * 24 * HOUR_NS),
+        )
+
+    async def take(self, commit: Commit) -> None:
+        self.commits.append(commit)
+
+
+@asynccontextmanager
+async def running(broker: TestBroker, folder: Path) -> AsyncIterator[Centre]:
+    centre = Centre(broker, folder)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(centre.ingest.run())
+            async with asyncio.timeout(_DEADLINE_S):
+                await centre.ingest.subscriber.connected.wait()
+            yield centre
+            task.cancel()
+    finally:
+        centre.store.close()
+
+
+class Gateway:
+    """A gateway that says what a test wants and listens to the answers."""
+
+    def __init__(self, client: aiomqtt.Client, source: str = SOURCE) -> None:
+        self.client = client
+        self.source = source
+
+    async def publish(self, channel: Channel, payload: bytes, *, retain: bool = False) -> None:
+        await self.client.publish(topic(self.source, channel), payload, qos=int(retain), retain=retain)
+
+    async def answer(self) -> Ack:
+        async with asyncio.timeout(_DEADLINE_S):
+            return decode(bytes((await anext(aiter(self.client.messages))).payload), Ack)
+
+    async def acknowledged(self, seq: int) -> bool:
+        found = [epoch for epoch in (await self.answer()).epochs if any(a <= seq <= b for a, b in epoch.committed)]
+        return bool(found)
+
+    async def send(self, seq: int) -> None:
+        await self.publish(Channel.DATA, encode_batch(batch(seq, [1.0, 2.0], source=self.source), Lane.LIVE))
+
+
+@asynccontextmanager
+async def gateway(broker: TestBroker, source: str = SOURCE) -> AsyncIterator[Gateway]:
+    async with aiomqtt.Client("127.0.0.1", broker.port) as client:
+        await client.subscribe(topic(source, Channel.ACK), qos=1)
+        yield Gateway(client, source)
+
+
+async def test_announce_send_acknowledge_and_resend(broker, tmp_path):
+    async with running(broker, tmp_path) as centre, gateway(broker) as field:
+        await field.send(1)
+        assert (await field.answer()).announce
+        await field.publish(Channel.ANNOUNCE, encode(announce(level("a"), level("b"))), retain=True)
+        for _ in range(2):
+            await field.send(1)
+            assert await field.acknowledged(1)
+        assert (centre.store.count(), len(centre.commits), centre.ingest.stats.duplicates) == (2, 1, 1)
+
+
+async def test_poison_is_answered_and_stops_neither_the_subscriber_nor_its_gateway(broker, tmp_path):
+    """Malformed, oversized, colliding and nameless payloads; then the next batch is taken as if nothing was."""
+    good = encode_batch(batch(9, [1.0, 2.0]), Lane.LIVE)
+    async with running(broker, tmp_path) as centre, gateway(broker) as field:
+        await field.publish(Channel.ANNOUNCE, encode(announce(level("a"), level("b"), level("c", unit="mm"))))
+        for payload in (good[:-9], good + bytes(400 * 1024)):
+            await field.publish(Channel.DATA, payload)
+            (epoch,) = (await field.answer()).epochs
+            assert [refusal.seq for refusal in epoch.refused] == [9]
+        await field.publish(Channel.DATA, encode_batch(batch(10, [1.0], points=("c",)), Lane.LIVE))
+        (epoch,) = (await field.answer()).epochs
+        assert "unit 'mm', expected 'm'" in epoch.refused[0].reason
+        await field.publish(Channel.DATA, b"\xc1 not msgpack")
+        await field.publish(Channel.STATUS, b"\xc1")
+        await field.client.publish("petrel/1/Demo/gw-1/data", good)
+        await field.send(11)
+        assert await field.acknowledged(11)
+        assert centre.store.count() == 2
+        (heard,) = centre.ingest.presence.all()
+        assert heard.malformed == 4
+
+
+async def test_the_status_and_the_will_of_a_gateway_are_known(broker, tmp_path):
+    async with running(broker, tmp_path) as centre, gateway(broker) as field:
+        await field.publish(Channel.STATUS, encode(Status(presence=Presence.ONLINE, spool_rows=7)), retain=True)
+        await field.publish(Channel.ANNOUNCE, encode(announce(level("a"), level("b"))))
+        await field.send(1)
+        assert await field.acknowledged(1)
+        (heard,) = centre.ingest.presence.all()
+        assert (heard.source, heard.status.presence, heard.status.spool_rows) == (SOURCE, Presence.ONLINE, 7)
+        assert heard.heard_s == pytest.approx(time.monotonic(), abs=_DEADLINE_S)
+
+
+async def test_a_broker_that_is_killed_is_found_again_and_nothing_is_doubled(broker, tmp_path):
+    async with running(broker, tmp_path) as centre:
+        async with gateway(broker) as field:
+            await field.publish(Channel.ANNOUNCE, encode(announce(level("a"), level("b"))))
+            await field.send(1)
+            assert await field.acknowledged(1)
+        broker.restart()
+        async with gateway(broker) as field:
+            for _ in range(100):
+                await field.send(1)
+                await field.send(2)
+                try:
+                    async with asyncio.timeout(0.1):
+                        if await field.acknowledged(2):
+                            break
+                except TimeoutError:
+                    continue
+        assert centre.ingest.subscriber.problem == ""
+        assert (centre.store.count(), sum(map(len, centre.commits))) == (4, 4)
+
+
+async def test_a_centre_that_starts_again_continues_where_it_was(broker, tmp_path):
+    async with gateway(broker) as field:
+        async with running(broker, tmp_path):
+            await field.publish(Channel.ANNOUNCE, encode(announce(level("a"), level("b"))), retain=True)
+            await field.send(1)
+            assert await field.acknowledged(1)
+        async with running(broker, tmp_path) as centre:
+            for seq in (1, 2):
+                await field.send(seq)
+                assert await field.acknowledged(seq)
+            assert [commit.number for commit in centre.store.rows_after(0)] == [1, 2]
+            assert [commit.number for commit in centre.commits] == [2]
+
+
+async def test_a_full_window_of_many_gateways_is_taken_without_loss(broker, tmp_path):
+    """What the client library would queue without bound or discard in silence goes to a bounded intake."""
+    sources = [f"demo/gw-{number}" for number in range(8)]
+    async with running(broker, tmp_path) as centre, aiomqtt.Client("127.0.0.1", broker.port) as client:
+        await client.subscribe("petrel/1/demo/+/ack", qos=1)
+        for number, source in enumerate(sources):
+            series = (level(f"a{number}"), level(f"b{number}"))
+            await client.publish(topic(source, Channel.ANNOUNCE), encode(announce(*series)))
+            for seq in range(1, 33):
+                one = batch(seq, [1.0, 2.0], points=(f"a{number}", f"b{number}"), source=source)
+                await client.publish(topic(source, Channel.DATA), encode_batch(one, Lane.BACKLOG))
+        open_batches = 8 * 32
+        async with asyncio.timeout(_DEADLINE_S):
+            async for message in client.messages:
+                for epoch in decode(bytes(message.payload), Ack).epochs:
+                    open_batches -= sum(last - first + 1 for first, last in epoch.committed)
+                if not open_batches:
+                    break
+        assert centre.store.count() == 8 * 32 * 2
+        assert not centre.ingest.intake.dropped
+        assert centre.ingest.stats.commits < 8 * 32
