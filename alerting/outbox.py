@@ -119,8 +119,9 @@ class Outbox:
     async def _wait(self, next_at_ns: int | None) -> None:
         """Until something happens; bounded, because the wall clock may be set meanwhile."""
         due_s = _LONGEST_WAIT_S if next_at_ns is None else (next_at_ns - self.wall.now_ns()) / SECOND_NS
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._awake.wait(), min(max(due_s, 0.0), _LONGEST_WAIT_S))
+        with contextlib.suppress(TimeoutError):  # not wait_for: in Python 3.11 it may swallow a cancellation
+            async with asyncio.timeout(min(max(due_s, 0.0), _LONGEST_WAIT_S)):
+                await self._awake.wait()
 
     async def _attempt(self, delivery: Delivery) -> None:
         lane = self.lanes[delivery.channel]

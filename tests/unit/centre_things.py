@@ -76,6 +76,14 @@ class PlainSettings(ChannelSettings, frozen=True, kw_only=True, forbid_unknown_f
     """Settings with nothing of their own."""
 
 
+async def until(outbox: Outbox, reached: Callable[[], bool]) -> None:
+    """Wait for turns of an outbox until something is so."""
+    async with asyncio.timeout(5):
+        while not reached():
+            outbox._turned.clear()
+            await outbox._turned.wait()
+
+
 @asynccontextmanager
 async def running(
     path: Path, channels: dict[str, Channel], wall: HandWall | None = None, **settings: object

@@ -3,13 +3,13 @@
 import asyncio
 
 import pytest
-from tests.unit.centre_things import HandWall, PlainSettings, Scripted, make_event, running
 
 from alerting.alarms import Kind
 from alerting.channels import ChannelError
 from alerting.outbox import route
 from alerting.state.tables import Progress
 from telemetry.clock import SECOND_NS
+from tests.unit.centre_things import HandWall, PlainSettings, Scripted, make_event, running, until
 
 HOUR_NS = 3600 * SECOND_NS
 
@@ -66,7 +66,7 @@ async def test_versions_of_one_alarm_arrive_in_order(tmp_path):
 
 async def test_a_waiting_version_lends_its_urgency_to_the_one_before_it(tmp_path):
     gate = asyncio.Event()
-    channel = Scripted(lambda message: gate.wait())
+    channel = Scripted(lambda _: gate.wait())
     async with running(tmp_path / "s.db", {"desk": channel}, parallel=1) as (state, outbox):
         await state.record([make_event("first", level=4)], 1)
         outbox.wake()
@@ -118,18 +118,16 @@ async def test_a_final_refusal_is_not_repeated(tmp_path):
 
 async def test_a_hanging_channel_takes_no_place_from_another(tmp_path):
     """P1 at the desk: one dead receiver does not stall the rest."""
-    stuck, healthy = Scripted(lambda message: asyncio.Event().wait()), Scripted()
+    stuck, healthy = Scripted(lambda _: asyncio.Event().wait()), Scripted()
     async with running(tmp_path / "s.db", {"stuck": stuck, "healthy": healthy}, parallel=2) as (state, outbox):
         await state.record([make_event(f"a{i}") for i in range(20)], 1)
         outbox.wake()
-        async with asyncio.timeout(5):
-            while outbox.counts["healthy"].delivered < 20:
-                await asyncio.sleep(0.005)
+        await until(outbox, lambda: outbox.counts["healthy"].delivered == 20)
         assert len(stuck.got) == 2
 
 
 async def test_an_attempt_has_a_deadline(tmp_path):
-    channel = Scripted(lambda message: asyncio.Event().wait())
+    channel = Scripted(lambda _: asyncio.Event().wait())
     async with running(tmp_path / "s.db", {"desk": channel}, timeout_s=0.02, retry_for_s=0.0) as (state, outbox):
         await state.record([make_event()], 1)
         outbox.wake()
@@ -143,8 +141,7 @@ async def test_a_restart_repeats_only_what_was_in_flight_under_its_key(tmp_path)
     async with running(tmp_path / "s.db", {"desk": stuck}) as (state, outbox):
         await state.record([make_event("a1"), make_event("a2")], 1)
         outbox.wake()
-        while outbox.counts["desk"].delivered < 1 or len(stuck.got) < 2:
-            await asyncio.sleep(0.005)
+        await until(outbox, lambda: outbox.counts["desk"].delivered == 1 and len(stuck.got) == 2)
     channel = Scripted()
     async with running(tmp_path / "s.db", {"desk": channel}) as (state, outbox):
         await outbox.drained()
@@ -153,7 +150,7 @@ async def test_a_restart_repeats_only_what_was_in_flight_under_its_key(tmp_path)
 
 
 async def test_a_channel_that_was_removed_does_not_hold_up_a_drill(tmp_path):
-    async with running(tmp_path / "s.db", {"old": Scripted(lambda m: asyncio.Event().wait())}) as (state, outbox):
+    async with running(tmp_path / "s.db", {"old": Scripted(lambda _: asyncio.Event().wait())}) as (state, outbox):
         await state.record([make_event()], 1)
     async with running(tmp_path / "s.db", {"new": Scripted()}) as (state, outbox):
         await outbox.drained()

@@ -5,12 +5,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.unit.centre_things import START_NS, HandWall, PlainSettings, make_event
 
 from alerting.alarms import Kind
 from alerting.outbox import route
 from alerting.state import ChainError, Operation, State, StateError
 from alerting.state.log import Tick
+from tests.unit.centre_things import START_NS, HandWall, PlainSettings, make_event
 
 
 async def opened(path: Path, **settings: object) -> State:
