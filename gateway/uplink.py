@@ -6,11 +6,12 @@ has it, mosquitto needs ``set_tcp_nodelay true``.
 """
 
 import asyncio
+import math
 import socket
 import ssl
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import structlog
@@ -25,6 +26,7 @@ from telemetry.topics import Channel, topic
 from telemetry.wire import Ack, Announce, Lane, Presence, Status, decode, encode
 
 _LOG = structlog.get_logger()
+_LOSSES: Final = (MqttError, TimeoutError)
 _KEEPALIVE_S: Final = 20
 _REFUSED: Final = 0x80
 _SOCKET: Final = (
@@ -90,7 +92,7 @@ class Uplink:
     async def report(self) -> None:
         """Publish the status (retained) if there is a connection; a loss is noticed elsewhere."""
         if self._client is not None:
-            with suppress(MqttError):
+            with suppress(*_LOSSES):
                 await self._publish_status(self._client, Presence.ONLINE)
 
     async def run(self) -> None:
@@ -101,7 +103,7 @@ class Uplink:
             started_s = time.monotonic()
             try:
                 await self._session()
-            except* MqttError as group:
+            except* _LOSSES as group:
                 self._lost(group)
             if time.monotonic() - started_s > self._timing.steady_s:
                 delay_s = shortest_s
@@ -109,7 +111,7 @@ class Uplink:
             delay_s = min(2 * delay_s, longest_s)
 
     async def _session(self) -> None:
-        async with self._new_client() as client:
+        async with self._connection() as client:
             try:
                 await self._greet(client)
                 async with asyncio.TaskGroup() as tasks:
@@ -120,6 +122,17 @@ class Uplink:
                 raise
             finally:
                 self._leave()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Client]:
+        client = self._new_client()
+        async with asyncio.timeout(self._timing.deadline_s):
+            await client.__aenter__()
+        try:
+            yield client
+        finally:
+            async with asyncio.timeout(self._timing.farewell_s):
+                await client.__aexit__(None, None, None)
 
     def _new_client(self) -> Client:
         will = Will(self._topic(Channel.STATUS), encode(Status(presence=Presence.OFFLINE)), qos=1, retain=True)
@@ -132,7 +145,7 @@ class Uplink:
             tls_context=ssl.create_default_context() if self._broker.tls else None,
             will=will,
             clean_session=True,
-            timeout=self._timing.deadline_s,
+            timeout=math.inf,  # its own timeouts swallow a cancellation now and then (asyncio.wait_for before 3.12)
             keepalive=_KEEPALIVE_S,
             queue_type=_passing_to(self._take),
             max_queued_outgoing_messages=sum(WINDOW.values()),
@@ -141,10 +154,11 @@ class Uplink:
 
     async def _greet(self, client: Client) -> None:
         """Listen first, so that no acknowledgement is missed; then say who we are; then send what is open."""
-        granted = await client.subscribe(self._topic(Channel.ACK), qos=1)
+        async with asyncio.timeout(self._timing.deadline_s):
+            granted = await client.subscribe(self._topic(Channel.ACK), qos=1)
         if any((code if isinstance(code, int) else code.value) >= _REFUSED for code in granted):
             raise MqttError(f"subscription to {self._topic(Channel.ACK)} refused, see the broker's access list")
-        await client.publish(self._topic(Channel.ANNOUNCE), self._announce, qos=1, retain=True)
+        await self._publish(client, Channel.ANNOUNCE, self._announce)
         self._flight.clear()
         self._client, self.connected, self.trouble = client, True, None
         await self._publish_status(client, Presence.ONLINE)
@@ -165,7 +179,7 @@ class Uplink:
             if entry is None:
                 await self._idle()
             elif (payload := await self._payload(entry)) is not None:
-                await client.publish(self._topic(Channel.DATA), payload, qos=0)
+                await self._publish(client, Channel.DATA, payload)
                 self.counts.sent_batches += 1
                 self.counts.sent_bytes += len(payload)
 
@@ -215,7 +229,7 @@ class Uplink:
         while True:
             await self._asked.wait()
             self._asked.clear()
-            await client.publish(self._topic(Channel.ANNOUNCE), self._announce, qos=1, retain=True)
+            await self._publish(client, Channel.ANNOUNCE, self._announce)
             self._flight.clear()
             self._wake.set()
             await asyncio.sleep(self._timing.reannounce_s)
@@ -234,12 +248,18 @@ class Uplink:
             await asyncio.sleep(min(1.0, self._timing.silent_s / 4))
 
     async def _farewell(self, client: Client) -> None:
-        with suppress(MqttError):
+        with suppress(*_LOSSES):
             async with asyncio.timeout(self._timing.farewell_s):
                 await self._publish_status(client, Presence.OFFLINE)
 
     async def _publish_status(self, client: Client, presence: Presence) -> None:
-        await client.publish(self._topic(Channel.STATUS), encode(self._status(presence)), qos=0, retain=True)
+        await self._publish(client, Channel.STATUS, encode(self._status(presence)))
+
+    async def _publish(self, client: Client, channel: Channel, payload: bytes) -> None:
+        """Data needs no receipt from the broker; what is retained is for those who come later."""
+        async with asyncio.timeout(self._timing.deadline_s):
+            qos = 1 if channel is Channel.ANNOUNCE else 0
+            await client.publish(self._topic(channel), payload, qos=qos, retain=channel is not Channel.DATA)
 
     def _settle(self) -> None:
         """Tell who waits to append whether a live batch could leave now."""
@@ -248,8 +268,8 @@ class Uplink:
         else:
             self._room.clear()
 
-    def _lost(self, group: BaseExceptionGroup[MqttError]) -> None:
-        reason = "; ".join(sorted({str(exc) for exc in _leaves(group)}))
+    def _lost(self, group: BaseExceptionGroup[Exception]) -> None:
+        reason = "; ".join(sorted({str(exc) or "no answer in time" for exc in _leaves(group)}))
         trouble = f"no connection to {self._broker}: {reason}"
         if trouble != self.trouble:
             _LOG.warning("uplink lost", trouble=trouble)
@@ -269,8 +289,8 @@ def _passing_to(take: Callable[[Message], None]) -> type[asyncio.Queue[Message]]
     return Passage
 
 
-def _leaves(group: BaseExceptionGroup[MqttError]) -> list[MqttError]:
-    found: list[MqttError] = []
+def _leaves(group: BaseExceptionGroup[Exception]) -> list[Exception]:
+    found: list[Exception] = []
     for exc in group.exceptions:
         found += _leaves(exc) if isinstance(exc, BaseExceptionGroup) else [exc]
     return found
