@@ -1,7 +1,7 @@
 """What can be wrong with a profile beyond its types: each mistake is one line with file, line, found and expected."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -151,11 +151,11 @@ def _check_golden(document: Document[Profile]) -> None:
     profile = document.settings
     if not profile.golden:
         raise document.error(("golden",), "no frame, expected at least one request with its answer")
-    names = {point.name for point in profile.points}
+    names = [point.name for point in profile.points]
     for at, golden in enumerate(profile.golden):
         where: Where = ("golden", at)
         _check_frames(document, where, golden)
-        for unknown in _strangers(golden.values, names):
+        for unknown in set(golden.values) - set(names):
             raise document.error((*where, "values", unknown), f"unknown point, expected one of {', '.join(names)}")
         if golden.variant is not None and golden.variant not in profile.variants:
             raise document.error((*where, "variant"), f"unknown variant, expected one of {', '.join(profile.variants)}")
@@ -168,7 +168,3 @@ def _check_frames(document: Document[Profile], where: Where, golden: Golden) -> 
         for field, text in msgspec.structs.asdict(exchange).items():
             if not _HEX.fullmatch(text):
                 raise document.error((*where, "exchange", number, field), f"{text!r}, expected hexadecimal bytes")
-
-
-def _strangers(values: dict[str, float | None], names: set[str]) -> Iterator[str]:
-    return (name for name in values if name not in names)

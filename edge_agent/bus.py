@@ -21,17 +21,21 @@ from edge_agent.drivers.modbus.driver import Line, LineCounters, LineDownError
 from edge_agent.drivers.modbus.rtu import SerialLine
 from edge_agent.drivers.modbus.tcp import TcpLine
 from telemetry.batch import Batch, concat, missing, rows
-from telemetry.clock import SECOND_NS, Clock
+from telemetry.clock import MINUTE_NS, SECOND_NS, Clock
 from telemetry.quality import Cause
 
 Sink = Callable[[Batch], None]
 _log = structlog.get_logger(__name__)
 _RECONNECT_NS: Final = (SECOND_NS, 30 * SECOND_NS)
 _PROBE_NS: Final = (SECOND_NS, 60 * SECOND_NS)
+_SET_BACK_NS: Final = SECOND_NS
+"""Waking so long before the moment waited for means that the clock was set back meanwhile."""
 _DEAD_SHARE: Final = 20
 """Dead units get one part in so many of the time of a bus (P1)."""
 _SKIPS_RECORDED: Final = 60
 """Skipped moments that become rows at most, so that a leap of the clock makes no flood; all of them are counted."""
+_LOG_EVERY_NS: Final = MINUTE_NS
+"""A device that comes and goes is logged no more often; its figures count everything."""
 OK: Final = "ok"
 
 
@@ -63,6 +67,7 @@ class _Polled:
         self.device, self.breaker = device, breaker
         self.stats = DeviceStats()
         self.due_ns = 0
+        self.logged_ns = 0
 
     def due_from(self, now_ns: int) -> int:
         """The first moment of the grid at or after ``now_ns``."""
@@ -92,15 +97,23 @@ class Bus:
 
     async def run(self) -> None:
         """Poll until cancelled."""
-        now_ns = self._clock.now_ns()
-        agenda = [(one.due_from(now_ns), at) for at, one in enumerate(self._devices)]
-        heapq.heapify(agenda)
+        agenda = self._agenda()
         try:
             while True:
                 await self._clock.sleep_until(agenda[0][0])
+                if agenda[0][0] - self._clock.now_ns() > _SET_BACK_NS:
+                    agenda = self._agenda()
+                    continue
                 self._emit(await self._moment(agenda))
         finally:
             self._line.close()
+
+    def _agenda(self) -> list[tuple[int, int]]:
+        """The next moment of every device, as a heap; made anew when the clock was set back."""
+        now_ns = self._clock.now_ns()
+        agenda = [(one.due_from(now_ns), at) for at, one in enumerate(self._devices)]
+        heapq.heapify(agenda)
+        return agenda
 
     async def _moment(self, agenda: list[tuple[int, int]]) -> list[Batch]:
         """Serve every device that is due together, and put each on the agenda again."""
@@ -117,12 +130,9 @@ class Bus:
         self._sink(batch)
 
     def _next(self, one: _Polled) -> int:
-        """The moment after the one just served; found anew when the clock was set back."""
-        after_ns, now_ns = one.due_ns + one.device.plan.period_ns, self._clock.now_ns()
-        if after_ns - now_ns > 2 * one.device.plan.period_ns:
-            return one.due_from(now_ns)
-        one.due_ns = after_ns
-        return after_ns
+        """The moment after the one just served."""
+        one.due_ns += one.device.plan.period_ns
+        return one.due_ns
 
     def _skip(self, one: _Polled) -> list[Batch]:
         """Moments that have passed unserved, but for the newest: counted and recorded."""
@@ -195,9 +205,10 @@ class Bus:
 
     def _note(self, one: _Polled, state: str) -> None:
         was, one.stats.state = one.stats.state, state
-        if (was == OK) is not (state == OK):
-            plan = one.device.plan
-            _log.info("device", bus=self.plan.name, device=plan.name, unit=plan.unit, state=state, was=was)
+        if (was == OK) is (state == OK) or 0 <= one.due_ns - one.logged_ns < _LOG_EVERY_NS:
+            return
+        plan, one.logged_ns = one.device.plan, one.due_ns
+        _log.info("device", bus=self.plan.name, device=plan.name, unit=plan.unit, state=state, was=was)
 
     def _missing(self, one: _Polled, time_ns: int) -> Batch:
         batch = missing(self._source, one.device.plan.ids, time_ns, Cause.COMMS)

@@ -97,7 +97,10 @@ class Decoder:
         quality, cause = self._scale.judge(value, cause[: self._n])
         if self._gates.any:
             self._gates.apply(raw[self._n :], value, quality, cause)
-        quality[np.isnan(value)] = Quality.MISSING
+        void = np.isnan(value)
+        if void.any():
+            quality[void] = Quality.MISSING
+            cause[void & (cause == 0)] = Cause.DEVICE
         return Readings(value, quality, cause)
 
     def _lost(self, raw: F64, answers: Sequence[Answer]) -> U16:
@@ -151,13 +154,19 @@ class _Scale:
         self._numerator = np.array([column.linear.numerator for column in columns])
         self._denominator = np.array([column.linear.denominator for column in columns])
         self._offset = np.array([column.linear.offset for column in columns])
+        self._wide = any(column.register.type.name == "f64" for column in columns)
         self._low = np.array([column.valid[0] for column in columns])
         self._high = np.array([column.valid[1] for column in columns])
         self._below = _verdicts(columns, "low")
         self._above = _verdicts(columns, "high")
 
     def apply(self, raw: F64) -> F64:
-        return raw * self._numerator / self._denominator + self._offset
+        """Values in canonical units; NaN for one beyond the numbers of a float."""
+        if not self._wide:
+            return raw * self._numerator / self._denominator + self._offset
+        with np.errstate(over="ignore"):
+            value = raw * self._numerator / self._denominator + self._offset
+        return np.where(np.isfinite(value), value, np.nan)
 
     def judge(self, value: F64, cause: U16) -> tuple[U8, U16]:
         quality = np.zeros(len(value), np.uint8)

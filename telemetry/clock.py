@@ -15,6 +15,7 @@ SECOND_NS: Final = 1_000_000_000
 MINUTE_NS: Final = 60 * SECOND_NS
 HOUR_NS: Final = 3600 * SECOND_NS
 _LONGEST_SLEEP_S: Final = 3600.0
+_SET_BACK_S: Final = 1.0
 
 
 class Clock(Protocol):
@@ -41,9 +42,17 @@ class SystemClock:
         return time.time_ns()  # the one place that reads the wall clock for data time
 
     async def sleep_until(self, time_ns: int) -> None:
-        """Sleep in bounded naps, because the wall clock may be set meanwhile."""
-        while (left_s := (time_ns - self.now_ns()) / SECOND_NS) > 0:  # noqa: ASYNC110 - no event tells of a set clock
-            await asyncio.sleep(min(left_s, _LONGEST_SLEEP_S))
+        """Sleep in bounded naps, because the wall clock may be set meanwhile.
+
+        Returns early when the clock was set back by more than a second: whoever waits for a moment of a schedule looks
+        at the time again, instead of waiting for as long as the clock was ahead.
+        """
+        latest_s = time.monotonic() + (time_ns - self.now_ns()) / SECOND_NS + _SET_BACK_S
+        while (left_s := (time_ns - self.now_ns()) / SECOND_NS) > 0:
+            patience_s = latest_s - time.monotonic()
+            if patience_s <= 0:
+                return
+            await asyncio.sleep(min(left_s, patience_s, _LONGEST_SLEEP_S))
 
     def hold(self) -> None:
         """Real time waits for nobody."""

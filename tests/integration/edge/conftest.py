@@ -6,7 +6,6 @@ import time
 import tty
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -176,7 +175,7 @@ async def tcp_peer():
                         await asyncio.sleep(wait_s)
                         writer.write(data)
                         await writer.drain()
-            except (asyncio.IncompleteReadError, ConnectionError):
+            except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
                 return
             finally:
                 writer.close()
@@ -273,9 +272,3 @@ async def pymodbus_rtu():
     yield make
     for one in undo:
         await one()
-
-
-@pytest.fixture
-def base() -> Path:
-    """The root of the repository."""
-    return Path(__file__).parents[3]

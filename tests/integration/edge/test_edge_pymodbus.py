@@ -82,7 +82,7 @@ buses:
 
 async def test_many_hosts_do_not_wait_for_a_hung_one(pymodbus_tcp, tcp_peer, profile, plans, polling):
     _, port = await pymodbus_tcp(1)
-    hung = await tcp_peer(lambda request: [])
+    hung = await tcp_peer(lambda _: [])
     name = profile(("a", "holding 0 u16"))
     text = "buses:\n" + "\n".join(
         f"  - {{name: {bus}, tcp: {{host: 127.0.0.1, port: {at}}}, devices: "
@@ -91,8 +91,8 @@ async def test_many_hosts_do_not_wait_for_a_hung_one(pymodbus_tcp, tcp_peer, pro
     )
     buses = plans(text)
     async with polling(buses) as (acquisition, _):
-        await asyncio.sleep(1.2)
+        await asyncio.sleep(0.8)
     figures = acquisition.stats()
     assert figures["well"].devices["well"].failures == 0
-    assert figures["well"].devices["well"].rows >= 10
-    assert figures["hung"].devices["hung"].failures >= 2
+    assert figures["well"].devices["well"].rows >= 6
+    assert figures["hung"].devices["hung"].failures >= 1

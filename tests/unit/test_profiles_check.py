@@ -1,0 +1,115 @@
+"""A profile that can't be is refused: one line with file, line, what was found and what was expected."""
+
+from pathlib import Path
+
+import pytest
+
+from device_profiles import model, registry
+from device_profiles.check import check
+from device_profiles.model import Profile, Table
+from telemetry.settings import SettingsError, parse
+
+GOOD = """\
+name: gauge
+title: {zh: 水位计, en: Gauge}
+source: made up for tests
+transports: [rtu]
+serial: {baud: 9600}
+holes: [holding 0x0010-0x001F]
+max_registers: 10
+gates:
+  signal: {register: holding 0x0009 u16, mask: 0xFF, min: 60}
+points:
+  - name: level
+    quantity: water_level
+    unit: mm
+    register: holding 0x0001 s32
+    missing: [0x7FFFFFFF]
+    valid: [-5000, 40000]
+    gates: [signal]
+  - {name: pulse, quantity: device_state, unit: code, register: coil 3, valid: [0, 1]}
+variants:
+  old:
+    note: older firmware
+    points:
+      level: {scale: 10}
+golden:
+  - frame: rtu
+    exchange: [{request: 01 03, answer: 01 03}]
+    values: {level: 1}
+    source: none
+"""
+
+
+def checked(text: str) -> Profile:
+    return check(parse(text, Path("gauge.yaml"), Profile))
+
+
+def test_the_good_one_is_good():
+    assert checked(GOOD).points[0].missing == (0x7FFFFFFF,)
+
+
+MISTAKES = [
+    ("holding 0x0001 s32", "holding 0xFFFF s32", 14, "ends at 0x10000, expected 2 address(es) within"),
+    ("holding 0x0001 s32", "holding 0x10000 s32", 14, "address 0x10000, expected 0x0000 to 0xFFFF"),
+    ("holding 0x0001 s32", "holding one s32", 14, "'one' is no address, expected a number"),
+    ("holding 0x0001 s32", "holding 0x0001 s33", 14, "unknown type 's33', expected one of u8, s8, u16"),
+    ("holding 0x0001 s32", "holding 0x0001 s32 abdc", 14, "is no register, expected like 'holding 0x0010 s32 cdab'"),
+    ("holding 0x0001 s32", "holding 0x0001 u8", 14, "is no register, expected like"),
+    ("holding 0x0001 s32", "holding 0x0001 bit 16", 14, "is no register, expected like"),
+    ("holding 0x0001 s32", "register 0x0001 s32", 14, "'register 0x0001 s32' is no register, expected like"),
+    ("holding 0x0001 s32", "holding 0x000F s32", 14, "stands in the hole 'holding 0x0010-0x001F', expected registers"),
+    ("max_registers: 10", "max_registers: 1", 14, "2 registers, expected at most max_registers 1"),
+    ("max_registers: 10", "max_registers: 126", 7, "126, expected 1 to 125"),
+    ("unit: mm", "unit: inch", 13, "unknown unit 'inch', expected one of"),
+    ("unit: mm", "unit: kPa", 13, "no conversion from 'kPa' to 'm', expected one of"),
+    ("quantity: water_level", "quantity: stage", 12, "unknown quantity 'stage', expected one of"),
+    ("name: pulse", "name: level", 18, "'level' stands here twice, expected one of its own"),
+    ("name: pulse", "name: Pulse 1", 18, "'Pulse 1' is no name, expected one of its own"),
+    ("valid: [-5000, 40000]", "valid: [40000, -5000]", 16, "[40000.0, -5000.0], expected [low, high] with low < high"),
+    ("gates: [signal]", "gates: [echo]", 17, "unknown gate 'echo', expected one of: signal"),
+    ("mask: 0xFF", "mask: 0x10000", 9, "0x10000, expected 0x1 to 0xFFFF"),
+    ("min: 60}", "min: 60, max: 5}", 9, "min 60.0 above max 5.0, expected min <= max"),
+    ("      level: {scale: 10}", "      stage: {scale: 10}", 23, "unknown point 'stage', expected one of level, pulse"),
+    ("      level: {scale: 10}", "      level: {unit: ppm}", 23, "no conversion from 'ppm' to 'm'"),
+    ("{scale: 10}", "{scale: 0}", 23, "0, expected a number that keeps the reading"),
+    ("serial: {baud: 9600}\n", "", 4, "rtu without serial, expected serial with the baud rate"),
+    ("baud: 9600", "baud: 5", 5, "5, expected 300 to 1000000"),
+    ("holding 0x0010-0x001F", "holding 0x1F-0x10", 6, "runs from 31 to 16, expected rising addresses"),
+    ("request: 01 03,", "request: 01 0x3,", 26, "'01 0x3', expected hexadecimal bytes"),
+    ("values: {level: 1}", "values: {stage: 1}", 27, "unknown point, expected one of level, pulse"),
+    ("transports: [rtu]", "transports: [rtu, can]", 4, "'can'"),
+    ("    missing:", "    mising:", 15, "unknown key 'mising', expected 'missing'"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "line", "text"), MISTAKES, ids=[new.strip() for _, new, _, _ in MISTAKES])
+def test_a_mistake_is_one_line_with_its_place(old, new, line, text):
+    assert old in GOOD
+    with pytest.raises(SettingsError) as caught:
+        checked(GOOD.replace(old, new))
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith(f"gauge.yaml:{line}: "), message
+    assert text in message
+
+
+def test_two_files_may_not_claim_one_name(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.yaml").write_text(GOOD, encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"b.yaml: name: 'gauge' is taken by .*a.yaml, expected a name of its own"):
+        registry._index([tmp_path / "a.yaml", tmp_path / "b.yaml"])
+
+
+def test_an_unknown_name_says_which_there_are():
+    with pytest.raises(SettingsError, match=r"unknown profile 'radar', expected one of midas, .* or a .yaml file"):
+        registry.load("radar")
+
+
+def test_registers_are_read_as_they_are_written():
+    spot = model.register("input 0x0010 f64 dcba")
+    assert (spot.table, spot.address, spot.count, spot.order) == (Table.INPUT, 16, 4, "dcba")
+    assert model.register("holding 7 u8 high").places == (0,)
+    assert model.register("holding 7 u8 low").places == (1,)
+    assert model.register("holding 7 u32 cdab").places == (2, 3, 0, 1)
+    assert model.register("coil 12").count == 1
