@@ -12,7 +12,7 @@ import numpy as np
 
 from alerting.alarms.events import SubjectKind
 from alerting.metric import Frame, Reading
-from alerting.rules.compiled import Compiled, Ladder, Measured, Verdict
+from alerting.rules.compiled import Bars, Compiled, Ladder, Measured, Verdict
 from alerting.site import End, Pipeline, Site, Threshold
 from ingest.window import Window
 from telemetry.batch import F64, I64, U8, Mask
@@ -83,6 +83,7 @@ class Plan:
     """By probe: (n, inputs); an absent series has slot 0 here, and ``absent`` says so."""
     absent: Mask
     thresholds: F64
+    bars: Bars
     surveyed: tuple[dict[str, Threshold], ...]
     """By row: the site's thresholds by scheme."""
     configured: Mask
@@ -126,7 +127,7 @@ class Plan:
 
     def judge(self, measured: Measured, rows: I64) -> Verdict:
         """The rules over rows that were measured."""
-        return self.compiled.evaluate(measured, self.thresholds[rows])
+        return self.compiled.evaluate(measured, self.bars.take(rows))
 
 
 def _stacked(readings: Sequence[Reading], absent: Mask) -> Measured:
@@ -169,7 +170,8 @@ def make_plan(compiled: Compiled, site: Site, entries: Sequence[Entry], window: 
     thresholds = _thresholds(compiled, surveyed)
     return Plan(
         compiled=compiled, subjects=subjects, row_start=row_start, row_count=np.diff(np.append(row_start, len(owner))),
-        slots=slots, absent=absent, thresholds=thresholds, surveyed=surveyed,
+        slots=slots, absent=absent, thresholds=thresholds,
+        bars=compiled.bars(thresholds), surveyed=surveyed,
         configured=np.logical_or.reduceat(compiled.configured(thresholds, absent), row_start),
         gap_ns=np.maximum.reduceat(_gaps(members), row_start),
         subject_of=_index(slots, absent, owner, len(window)),

@@ -49,6 +49,21 @@ class Verdict:
     suspect: Mask
 
 
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Thresholds ready to be compared, (n, c): ``limit`` and ``loose`` (less the hysteresis) with the sign of the
+    operator, so that reaching is always "not less"; ``given`` where one is configured.
+    """
+
+    limit: F64
+    loose: F64
+    given: Mask
+
+    def take(self, rows: I64) -> "Bars":
+        """Those of some rows."""
+        return Bars(self.limit[rows], self.loose[rows], self.given[rows])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compiled:
     """The rules of one hazard in ascending level; condition arrays of shape (c,), starts for ``ufunc.reduceat``."""
@@ -65,8 +80,9 @@ class Compiled:
     bound: Mask
     hysteresis: F64
     completeness: F64
+    odd: Mask
     group_start: I64
-    rule_start: I64
+    group_level: U8
     rule_of: I64
     level: U8
     hold_ns: I64
@@ -96,46 +112,45 @@ class Compiled:
         """Whether any rule can ever be reached; (n, c) and (n, probes) -> (n,)."""
         return np.any(self._all(~np.isnan(thresholds) & ~absent[:, self.probe]), axis=1)
 
-    def evaluate(self, measured: Measured, thresholds: F64) -> Verdict:
-        """Judge rows; thresholds of shape (n, c)."""
-        value = measured.value[:, self.probe]
-        true, keep = self._compare(value, thresholds)
+    def bars(self, thresholds: F64) -> Bars:
+        """Prepare thresholds (n, c)."""
+        limit = thresholds * self.sign
+        return Bars(limit, np.round(limit - self.hysteresis, DECIMALS), ~np.isnan(thresholds))
+
+    def evaluate(self, measured: Measured, bars: Bars) -> Verdict:
+        """Judge rows."""
+        true, keep = self._compare(measured.value[:, self.probe], bars)
         certain = measured.share[:, self.probe] >= self.completeness
         usable = certain | self.bound
         true, keep = true & usable, keep & usable
-        unknown = ~true & ~certain & ~np.isnan(thresholds) & ~measured.absent[:, self.probe]
+        unknown = bars.given & ~(true | certain | measured.absent[:, self.probe])
         doubt = true & measured.suspect[:, self.probe]
         return self._combine(true, unknown, keep | unknown, doubt)
 
-    def _compare(self, value: F64, thresholds: F64) -> tuple[Mask, Mask]:
+    def _compare(self, value: F64, bars: Bars) -> tuple[Mask, Mask]:
         """Whether each condition holds, and whether it would with its hysteresis; NaN never does."""
-        signed, limit = value * self.sign, thresholds * self.sign
-        true = np.where(self.strict, signed > limit, signed >= limit)
-        loose = np.round(limit - self.hysteresis, DECIMALS)
-        keep = np.where(self.strict, signed > loose, signed >= loose)
-        if self.equal.any():
-            same = value == thresholds
-            true, keep = np.where(self.equal, same, true), np.where(self.equal, same, keep)
+        signed = value * self.sign
+        true, keep = signed >= bars.limit, signed >= bars.loose
+        if self.odd.any():
+            true = np.where(self.strict, signed > bars.limit, np.where(self.equal, signed == bars.limit, true))
+            keep = np.where(self.strict, signed > bars.loose, np.where(self.equal, signed == bars.limit, keep))
         return true, keep
 
     def _combine(self, true: Mask, unknown: Mask, keep: Mask, doubt: Mask) -> Verdict:
         """AND within a group, OR between groups, the highest level of the rules."""
-        reached = self._highest(self._any(self._all(true)))
-        possible = self._highest(self._any(self._all(true | unknown)))
-        held = np.maximum(self._highest(self._any(self._all(keep))), reached)
-        clean = self._highest(self._any(self._all(true & ~doubt)))
-        return Verdict(reached, held, possible > reached, clean < reached)
+        reached = self._highest(true)
+        possible = self._highest(true | unknown) if unknown.any() else reached
+        clean = self._highest(true & ~doubt) if doubt.any() else reached
+        return Verdict(reached, np.maximum(self._highest(keep), reached), possible > reached, clean < reached)
 
     def _all(self, conditions: Mask) -> Mask:
+        if len(self.group_start) == len(self.conditions):
+            return conditions
         groups: Mask = np.logical_and.reduceat(conditions, self.group_start, axis=1)
         return groups
 
-    def _any(self, groups: Mask) -> Mask:
-        rules: Mask = np.logical_or.reduceat(groups, self.rule_start, axis=1)
-        return rules
-
-    def _highest(self, rules: Mask) -> U8:
-        levels: NDArray[np.uint8] = (rules * self.level).max(axis=1)
+    def _highest(self, conditions: Mask) -> U8:
+        levels: NDArray[np.uint8] = (self._all(conditions) * self.group_level).max(axis=1)
         return levels
 
     def decisive(self, level: int, value: F64, thresholds: F64) -> int:
@@ -143,7 +158,7 @@ class Compiled:
         rule of that level, else its first measured one. Conditions on statements (``==``) explain nothing.
         """
         mine = [c for c, rule in enumerate(self.rule_of.tolist()) if self.level[rule] == level and not self.equal[c]]
-        true, _ = self._compare(value[None, :], thresholds[None, :])
+        true, _ = self._compare(value[None, :], self.bars(thresholds[None, :]))
         known = [c for c in mine if not np.isnan(value[c]) and not np.isnan(thresholds[c])]
         return next((c for c in known if true[0, c]), (known or mine or [0])[0])
 
@@ -163,11 +178,12 @@ def compile_rules(pack: Pack, hazard: Hazard) -> Compiled:
         sign=np.array([-1.0 if condition.op.startswith("<") else 1.0 for condition in conditions]),
         strict=np.array([condition.op in ("<", ">") for condition in conditions]),
         equal=np.array([condition.op == "==" for condition in conditions]),
+        odd=np.array([condition.op in ("<", ">", "==") for condition in conditions]),
         bound=np.array([metric.bound for metric in metrics]),
         hysteresis=np.array([condition.hysteresis for condition in conditions]),
         completeness=np.array([rules[index].min_completeness for index, _ in flat]),
         group_start=_starts([len(group.all) for _, group in groups]),
-        rule_start=_starts([len(rule.any) for rule in rules]),
+        group_level=np.array([rules[index].level for index, _ in groups], np.uint8),
         rule_of=np.array([index for index, _ in flat], np.int64),
         level=np.array([rule.level for rule in rules], np.uint8),
         hold_ns=_by_level(rules, lambda rule: span_minutes(rule.hold) * MINUTE_NS, 0),

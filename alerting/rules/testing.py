@@ -47,7 +47,7 @@ def _outcome(compiled: Compiled, case: Case) -> int | str:
     measured, thresholds = _row(compiled, case)
     if not compiled.configured(thresholds, measured.absent)[0]:
         return "unconfigured"
-    verdict = compiled.evaluate(measured, thresholds)
+    verdict = compiled.evaluate(measured, compiled.bars(thresholds))
     if verdict.reached[0] == 0 and verdict.unknown[0]:
         return "no_data"
     return int(verdict.reached[0])

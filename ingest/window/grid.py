@@ -74,6 +74,8 @@ class Grid:
         """Add cells at or after the newest minute of their series; ``lead`` (k,) is what the gap before each holds."""
         if not len(cells.row):
             return
+        if self._append_simply(cells):
+            return
         none = np.zeros(len(cells.row))
         first = np.append(True, cells.row[1:] != cells.row[:-1])
         before = np.where(first, self.filled[cells.row], np.append(0, cells.minute[:-1]))
@@ -110,22 +112,36 @@ class Grid:
 
     def span(self, row: I64, minute: I64, width: int) -> Span:
         """What the ``width`` minutes that end with ``minute`` hold, per series; both of shape (n,)."""
-        if not len(row):
-            return Span(np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64))
-        newest, newest_is = self._place(row, minute)
-        oldest, oldest_is = self._place(row, minute - width)
-        return Span(*(
-            np.where(newest_is, column[row, newest].astype(kind), 0)
-            - np.where(oldest_is, column[row, oldest].astype(kind), 0)
-            for column, kind in ((self.total, np.float64), (self.count, np.int64), (self.suspect, np.int64))
-        ))
+        minutes = np.concatenate([minute, minute - width])
+        place, begun = self._place(np.concatenate([row, row]), minutes)
+        total, count, suspect = (
+            np.where(begun, column.ravel().take(place), 0) for column in (self.total, self.count, self.suspect)
+        )
+        n = len(row)
+        return Span(
+            total[:n] - total[n:], count[:n].astype(np.int64) - count[n:], suspect[:n].astype(np.int64) - suspect[n:]
+        )
 
     def _place(self, row: I64, minute: I64) -> tuple[I64, Mask]:
-        """Column of a minute, and whether the series had begun by then; minutes outside the ring take its ends."""
+        """Flat place of a minute, and whether the series had begun by then; minutes outside the ring take its ends."""
         filled, start = self.filled[row], self.start[row]
         oldest = filled - self.minutes + 1
-        inside = np.clip(minute, np.maximum(start, oldest), filled)
-        return inside % self.minutes, (filled != NEVER) & ((minute >= start) | (start < oldest))
+        inside = np.minimum(np.maximum(minute, np.maximum(start, oldest)), filled)
+        return row * self.minutes + inside % self.minutes, (filled != NEVER) & ((minute >= start) | (start < oldest))
+
+    def _append_simply(self, cells: Cells) -> bool:
+        """The usual case, one cell a series without a gap before it; False where it is not that."""
+        row = cells.row
+        before = self.filled[row]
+        step = cells.minute - before
+        if step.max() > 1 or (row[1:] == row[:-1]).any():
+            return False
+        old, new = row * self.minutes + before % self.minutes, row * self.minutes + cells.minute % self.minutes
+        for column, amount in ((self.total, cells.total), (self.count, cells.count), (self.suspect, cells.suspect)):
+            flat = column.reshape(-1)
+            flat[new] = flat[old] + amount
+        self.filled[row] = cells.minute
+        return True
 
 
 def _running(amount: NDArray[np.generic], first: Mask) -> NDArray[np.generic]:
