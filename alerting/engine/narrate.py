@@ -122,7 +122,8 @@ def _text(change: Change, why: Cause, now_ns: int) -> Text:
     }
     name = change.plan.subjects[change.subject].name
     window = "" if condition.window is None else condition.window.replace("min", " min").replace("h", " h") + " "
-    zh = {**values, "subject": name.zh, "metric": window + metric.text.zh, "rule": rule.name.zh}
+    gap = " " if window else ""
+    zh = {**values, "subject": name.zh, "metric": gap + window + metric.text.zh, "rule": rule.name.zh}
     en = {**values, "subject": name.en, "metric": window + metric.text.en, "rule": rule.name.en}
     if change.kind is not Kind.CORRECTION and change.after < change.before:
         return _lowered(change, rule, zh, en)
@@ -139,7 +140,7 @@ def _lowered(change: Change, rule: Rule, zh: dict[str, str], en: dict[str, str])
         "{subject}{metric} {value} {unit}: 低于{rule} {threshold} {unit}",
         "{subject} {metric} {value} {unit}: below {rule} {threshold} {unit}",
     )
-    since = Text(f"已 {held} min", f" for {held} min") if held else Text("", "")
+    since = Text(f", 已 {held} min", f" for {held} min") if held else Text("", "")
     end = Text("解除", "cleared") if change.after == 0 else Text(f"降为{level.zh}", f"lowered to {level.en}")
     return Text(
         f"{_tidy(below.zh.format(**zh))}{since.zh}, {end.zh}", f"{_tidy(below.en.format(**en))}{since.en}, {end.en}"

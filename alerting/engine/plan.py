@@ -98,8 +98,9 @@ class Plan:
 
     def touched(self, slots: I64) -> I64:
         """The subjects that look at any of these slots, ascending."""
-        found = np.unique(self.subject_of[slots])
-        return found[1:] if len(found) and found[0] < 0 else found
+        found = self.subject_of[slots]
+        mask = found >= 0
+        return np.unique(found[mask]) if mask.any() else np.zeros(0, np.int64)
 
     def moments(self, who: I64, slots: I64, time_ns: I64) -> I64:
         """The newest of these rows' times for each subject in ``who`` (k,)."""

@@ -91,6 +91,8 @@ class Silence:
     def check(self, window: Window, now_ns: int, *, returns_only: bool = False) -> list[Event]:
         """Transitions by now. ``returns_only`` looks at open alarms alone: what rows that have just come must end."""
         roster = self.roster
+        if returns_only and not self.memory.level.any():
+            return []
         if not returns_only:
             self.heard_ns[self.heard_ns == 0] = now_ns
         usable = np.maximum(window.usable_ns[roster.slot], self.heard_ns)
