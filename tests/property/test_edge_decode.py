@@ -4,7 +4,7 @@ import math
 import struct
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device_profiles import words
@@ -75,6 +75,7 @@ def test_a_number_too_large_for_its_unit_is_missing():
     assert (found.quality[0], found.cause[0]) == (Quality.MISSING, Cause.DEVICE)
 
 
+@settings(max_examples=30)
 @given(st.lists(columns(), min_size=1, max_size=12), st.sampled_from([Cause.COMMS, Cause.DEVICE]))
 def test_what_was_not_read_is_missing_with_its_cause(taken, why):
     found = Decoder([Span(Table.COIL, 0, 48), Span(Table.HOLDING, 0, 45)], taken).decode([why, why])

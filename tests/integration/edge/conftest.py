@@ -17,7 +17,7 @@ from edge_agent.compiled import BusPlan
 from edge_agent.drivers.modbus import frames
 from edge_agent.settings import BusSettings, compile_buses
 from telemetry.batch import Batch
-from telemetry.clock import SystemClock
+from telemetry.clock import Clock, SystemClock
 from telemetry.settings import parse
 
 Parts = Iterable[tuple[float, bytes]]
@@ -94,9 +94,9 @@ class Sunk:
 
 
 @asynccontextmanager
-async def _polling(buses: list[BusPlan]) -> AsyncIterator[tuple[Acquisition, Sunk]]:
+async def _polling(buses: list[BusPlan], clock: Clock | None = None) -> AsyncIterator[tuple[Acquisition, Sunk]]:
     sink = Sunk()
-    acquisition = Acquisition("test/gw", buses, SystemClock(), sink)
+    acquisition = Acquisition("test/gw", buses, clock or SystemClock(), sink)
     task = asyncio.create_task(acquisition.run())
     try:
         yield acquisition, sink
@@ -117,6 +117,7 @@ class RtuPeer:
     def __init__(self, script: Script) -> None:
         self.script = script
         self.requests: list[tuple[float, bytes]] = []
+        self.sent: list[float] = []
         self.far, self._near = os.openpty()
         tty.setraw(self._near)
         os.set_blocking(self.far, False)
@@ -138,6 +139,7 @@ class RtuPeer:
         for wait_s, data in parts:
             await asyncio.sleep(wait_s)
             os.write(self.far, data)
+            self.sent.append(time.monotonic())
 
     async def close(self) -> None:
         asyncio.get_running_loop().remove_reader(self.far)

@@ -133,18 +133,18 @@ async def test_half_a_poll_is_kept_when_the_other_half_is_lost(rtu_peer, answeri
 async def test_one_dead_unit_of_four_costs_the_others_less_than_a_tenth(rtu_peer, answering, profile, plans, polling):
     """P1: the dead one is probed ever more rarely, but gives a MISSING row at each of its moments."""
     peer = rtu_peer(lambda request: [] if request[0] == 3 else [(0, answering(request))])
-    (bus,) = plans(line(peer.port, profile(("a", "holding 0 u16")), (1, 2, 3, 4), period_s=0.1))
+    (bus,) = plans(line(peer.port, profile(("a", "holding 0 u16")), (1, 2, 3, 4), period_s=0.1, timeout_s=0.04))
     async with polling([bus]) as (acquisition, sink):
-        await asyncio.sleep(2.4)
+        await asyncio.sleep(2)
     figures = acquisition.stats()["line"].devices
     for device in bus.devices:
         values = np.array(sink.values(int(device.ids[0])))
-        assert 20 <= len(values) <= 28
+        assert 17 <= len(values) <= 23
         if device.unit == 3:
             assert np.isnan(values).all()
         else:
             assert np.isfinite(values).mean() > 0.9, f"unit {device.unit} lost {np.isnan(values).mean():.0%}"
-    assert figures["dev3"].held_back > 14
+    assert figures["dev3"].held_back > 10
     assert 2 <= sum(request[0] == 3 for _, request in peer.requests) <= 4
 
 
@@ -209,9 +209,8 @@ async def test_frames_are_apart_by_the_silent_interval(rtu_peer, answering, prof
     (bus,) = plans(text.replace(f"port: {peer.port}", f"port: {peer.port}, baud: 9600"))
     async with polling([bus]) as (_, sink):
         await sink.until(lambda got: len(got) >= 20)
-    times = np.array([at for at, _ in peer.requests])
-    sending_s = 8 * 10 / 9600
-    assert np.diff(times).min() >= sending_s + 3.5 * 10 / 9600 - 1e-4
+    for answered, (asked, _) in zip(peer.sent, peer.requests[1:], strict=False):
+        assert asked - answered >= 3.5 * 10 / 9600
 
 
 async def test_after_a_timeout_the_line_rests_for_as_long_as_the_answer_could_take(
@@ -255,9 +254,9 @@ async def test_a_port_that_vanishes_is_opened_again_when_it_returns(
 
 async def test_a_line_that_never_falls_silent_does_not_hang_the_bus(rtu_peer, profile, plans, polling):
     peer = rtu_peer(lambda _: ((0.001, b"\x55") for _ in range(1000)))
-    (bus,) = plans(line(peer.port, profile(("a", "holding 0 u16")), period_s=0.2))
+    (bus,) = plans(line(peer.port, profile(("a", "holding 0 u16")), timeout_s=0.02))
     async with polling([bus]) as (_, sink):
-        batches = await sink.until(lambda got: len(got) >= 4)
+        batches = await sink.until(lambda got: len(got) >= 3)
     assert all(np.isnan(batch.value).all() for batch in batches)
 
 
