@@ -42,7 +42,7 @@ export function drawThresholds(u, reading) {
     pen.fillRect(bbox.left, y, bbox.width, danger);
     pen.globalAlpha = 1;
     pen.strokeStyle = colour(key);
-    pen.lineWidth = 1.4 * ratio;
+    pen.lineWidth = 2 * Math.max(1, Math.round(ratio * 0.75)); // an even width on whole pixels is drawn sharp
     pen.setLineDash([7 * ratio, 4 * ratio]);
     pen.beginPath();
     pen.moveTo(bbox.left, y);

@@ -1,7 +1,7 @@
 // Who is on duty, and the acknowledgements that are under way. The name stays in this browser until it is changed.
 import { acknowledge, Problem } from './api.mjs';
 import { t } from './i18n/index.mjs';
-import { html, useEffect, useRef } from './lib.mjs';
+import { html, useLayoutEffect, useRef } from './lib.mjs';
 import { put, tell } from './store.mjs';
 
 /** @typedef {import('./types.mjs').Alarm} Alarm */
@@ -60,13 +60,15 @@ function setName(name) {
   if (after) confirm(after);
 }
 
-/** The dialog that asks for the name, opened only by the officer's own act. */
+/** The dialog that asks for the name, opened only by the officer's own act, and before the next key is pressed. */
 export function NameDialog() {
   const dialog = useRef(/** @type {HTMLDialogElement|null} */ (null));
   const field = useRef(/** @type {HTMLInputElement|null} */ (null));
-  useEffect(() => {
-    if (duty.asking) dialog.current?.showModal();
-    else dialog.current?.close();
+  useLayoutEffect(() => {
+    if (!duty.asking) return dialog.current?.close();
+    // Set once: a value that is drawn with each change of the page would wipe out what is being typed.
+    if (field.current) field.current.value = duty.name;
+    dialog.current?.showModal();
   }, [duty.asking]);
   const submit = (/** @type {Event} */ event) => {
     event.preventDefault();
@@ -80,7 +82,7 @@ export function NameDialog() {
     <form onSubmit=${submit}>
       <h2 id="duty-title">${t('duty.title')}</h2>
       <p>${t('duty.why')}</p>
-      <input ref=${field} value=${duty.name} maxlength="40" required autocomplete="name" aria-label=${t('duty.name')}
+      <input ref=${field} maxlength="40" required autocomplete="name" aria-label=${t('duty.name')}
         placeholder=${t('duty.placeholder')} />
       <div class="dialog-foot">
         <button type="button" class="quiet" onClick=${() => dialog.current?.close()}>${t('dialog.cancel')}</button>

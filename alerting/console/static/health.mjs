@@ -30,7 +30,7 @@ function GatewayChip({ gateway }) {
     <span>${online ? t('health.online') : t(gateway.presence === 'offline' ? 'health.offline' : 'health.unheard', { seen })}</span>
     <span>${t('health.backlog', { n: gateway.spool_rows })}</span>
     ${gateway.hours_until_full !== null && html`<span>${t('health.hours', { n: number(gateway.hours_until_full, 'mm') })}</span>`}
-    <span class=${failing.length ? 'fails' : ''} title=${failing.map(([name, reason]) => `${name}: ${reason}`).join('\n')}>
+    <span class=${failing.length ? 'fails' : ''} translate=${false} title=${failing.map(([name, reason]) => `${name}: ${reason}`).join('\n')}>
       ${t('health.devices', { ok: devices.length - failing.length, all: devices.length })}
       ${failing.length > 0 && html` · ${failing.slice(0, 2).map(([name]) => name).join(', ')}${failing.length > 2 ? '…' : ''}`}
     </span>
@@ -49,7 +49,7 @@ function Parts() {
   if (!answer?.parts) return html`<span class="chip is-unknown"><i aria-hidden="true">?</i>${t('health.unknown')}</span>`;
   return html`<span class="parts">${Object.entries(answer.parts).map(([name, part]) => {
     const well = part.status === 'ok';
-    return html`<span key=${name} title=${part.detail} class=${`chip ${well ? 'is-well' : 'is-ill'}`}>
+    return html`<span key=${name} translate=${false} title=${part.detail} class=${`chip ${well ? 'is-well' : 'is-ill'}`}>
       <i aria-hidden="true">${well ? '●' : '✕'}</i>${knows(`part.${name}`) ? t(`part.${name}`) : name}
       ${!well && html` <b>${knows(`status.${part.status}`) ? t(`status.${part.status}`) : part.status}</b>`}</span>`;
   })}

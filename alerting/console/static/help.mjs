@@ -2,12 +2,12 @@
 import { Badge } from './badge.mjs';
 import { t } from './i18n/index.mjs';
 import { LOOKS } from './levels.mjs';
-import { html, useEffect, useRef } from './lib.mjs';
+import { html, useLayoutEffect, useRef } from './lib.mjs';
 
 /** @param {{open: boolean, close: () => void}} props */
 export function Help({ open, close }) {
   const dialog = useRef(/** @type {HTMLDialogElement|null} */ (null));
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (open) dialog.current?.showModal();
     else dialog.current?.close();
   }, [open]);

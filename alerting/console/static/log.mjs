@@ -1,5 +1,5 @@
 // New alarms for those who listen: spoken politely, never by moving the focus.
-import { t } from './i18n/index.mjs';
+import { lang, t } from './i18n/index.mjs';
 import { html, useEffect, useState } from './lib.mjs';
 import { spoken } from './list.mjs';
 import { state, takeFresh } from './store.mjs';
@@ -9,6 +9,7 @@ const ONE_BY_ONE = 3;
 
 export function Log() {
   const [lines, setLines] = useState(/** @type {{id: string, text: string}[]} */ ([]));
+  useEffect(() => setLines([]), [lang()]); // a sentence stays in the language it was said in, so it does not stay
   useEffect(() => {
     const fresh = takeFresh();
     if (fresh.length === 0) return;

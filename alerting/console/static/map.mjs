@@ -1,7 +1,7 @@
 // The map: land, areas by level, stations by level. Everything on it comes from our own server.
 import { Badge } from './badge.mjs';
-import { cells, circle, outlines } from './cells.mjs';
 import { layer } from './api.mjs';
+import { areaShapes, placedAreas } from './areas.mjs';
 import { lang, pick, t } from './i18n/index.mjs';
 import { look, LOOKS } from './levels.mjs';
 import { html, loadMapLibre, useEffect, useRef, useState } from './lib.mjs';
@@ -9,7 +9,6 @@ import { addPictures, isUsable, style } from './mapstyle.mjs';
 import { show } from './route.mjs';
 import { isSilent, state } from './store.mjs';
 
-const SEAT_ONLY_KM = 3;
 const PADDING = 14;
 
 /** @typedef {{station?: string, area?: string}} Chosen */
@@ -23,9 +22,12 @@ export function MapView({ chosen }) {
   const { site } = state;
   useEffect(() => {
     if (!site || !box.current) return undefined;
-    const made = create(box.current, site, setMap);
+    const container = box.current;
+    const made = loadLayers(site).then((loaded) => {
+      setShapes(areaShapes(site, loaded));
+      return create(container, site, loaded, setMap);
+    });
     made.catch((/** @type {Error} */ error) => setBroken(error.message));
-    areaShapes(site).then(setShapes, (/** @type {Error} */ error) => setBroken(error.message));
     return () => void made.then((m) => m.remove(), () => undefined);
   }, [site?.id]);
   useEffect(() => {
@@ -58,25 +60,31 @@ function spokenMap() {
   return [t('map.label'), ...said].join(' ');
 }
 
-/** Whose maps these are, and what about them is only a sketch. */
+/** Whose maps these are; a sketch says so in its own words. */
 function credit() {
   const layers = state.site?.layers ?? [];
   const owners = [...new Set(layers.filter(isUsable).map((l) => pick(l.attribution)).filter(Boolean))];
   const refused = layers.filter((l) => !isUsable(l)).map((l) => l.id);
-  const sketched = state.site?.areas.some((area) => !area.polygon);
-  return [...owners, sketched && t('map.sketch'), refused.length > 0 && t('map.refused', { ids: refused.join(', ') })]
+  return [...owners, refused.length > 0 && t('map.refused', { ids: refused.join(', ') })]
     .filter(Boolean).join(' · ');
+}
+
+/** The layers that say where they are true, with their data.
+ * @param {import('./types.mjs').Site} site @returns {Promise<import('./areas.mjs').Loaded[]>} */
+function loadLayers(site) {
+  return Promise.all(site.layers.filter(isUsable).map(async (one) => ({ layer: one, data: await layer(one.url) })));
 }
 
 /**
  * @param {HTMLElement} container
  * @param {import('./types.mjs').Site} site
+ * @param {import('./areas.mjs').Loaded[]} loaded
  * @param {(map: any) => void} ready
  */
-async function create(container, site, ready) {
+async function create(container, site, loaded, ready) {
   const { Map: GlMap } = await loadMapLibre();
   const map = new GlMap({
-    container, style: style(site.layers), bounds: site.bounds, fitBoundsOptions: { padding: PADDING },
+    container, style: style(loaded), bounds: site.bounds, fitBoundsOptions: { padding: PADDING },
     attributionControl: false, dragRotate: false, pitchWithRotate: false, touchPitch: false, keyboard: false, maxZoom: 15,
     localIdeographFontFamily: 'sans-serif',
   });
@@ -102,28 +110,6 @@ function clicked(map, point) {
   if (!feature) return;
   const { station, area } = feature.properties;
   show(station ? { station } : { area });
-}
-
-/** @typedef {import('./types.mjs').SiteArea & {lon: number, lat: number}} Placed */
-
-/** The areas whose seat is known. @param {import('./types.mjs').Site|null} site */
-function placedAreas(site) {
-  return /** @type {Placed[]} */ ((site?.areas ?? []).filter((area) => area.lon !== null && area.lat !== null));
-}
-
-/** A geometry per area: its polygon, or a sketch around its seat.
- * @param {import('./types.mjs').Site} site @returns {Promise<Map<string, any>>} */
-async function areaShapes(site) {
-  const placed = placedAreas(site);
-  const open = placed.filter((area) => !area.polygon);
-  const clip = site.layers.find((l) => l.sketch && isUsable(l));
-  const rings = open.length && clip ? outlines(await layer(clip.url)) : [];
-  const sketched = cells(open, rings);
-  return new Map(placed.map((area) => {
-    const parts = sketched.get(area.code) ?? [];
-    const coordinates = (parts.length ? parts : [circle([area.lon, area.lat], SEAT_ONLY_KM)]).map((ring) => [ring]);
-    return [area.code, area.polygon ?? { type: 'MultiPolygon', coordinates }];
-  }));
 }
 
 /** @param {any[]} features */

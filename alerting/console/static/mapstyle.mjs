@@ -1,4 +1,5 @@
 // How the map is painted: the style of MapLibre from our own layers, colours and local fonts, and its little pictures.
+import { isOfAreas } from './areas.mjs';
 import { t } from './i18n/index.mjs';
 import { colour, DASHED, LETTER_Y, LOOKS, SHAPES } from './levels.mjs';
 
@@ -16,12 +17,11 @@ const TRUE_PLACES = new Set(['EPSG:4326', 'EPSG:4490']);
 /** The shift of Chinese maps is 500 m here: a layer that does not say where it is true is not drawn. @param {Layer} layer */
 export const isUsable = (layer) => TRUE_PLACES.has(layer.crs);
 
-/** @param {Layer[]} layers @returns {any} a style of MapLibre */
-export function style(layers) {
-  const usable = layers.filter(isUsable);
-  const own = Object.fromEntries(
-    usable.map((l) => [`layer-${l.id}`, { type: 'geojson', data: new URL(l.url, location.href).href }]),
-  );
+/** @param {import('./areas.mjs').Loaded[]} loaded @returns {any} a style of MapLibre */
+export function style(loaded) {
+  const drawn = loaded.filter((one) => !isOfAreas(one));
+  const own = Object.fromEntries(drawn.map((one) => [`layer-${one.layer.id}`, { type: 'geojson', data: one.data }]));
+  const layers = drawn.map((one) => one.layer);
   return {
     version: 8,
     sources: {
@@ -32,11 +32,11 @@ export function style(layers) {
     },
     layers: [
       { id: 'sea', type: 'background', paint: { 'background-color': colour('sea') } },
-      ...usable.filter((l) => !l.sketch).flatMap(ground),
+      ...layers.filter((l) => !l.sketch).flatMap(ground),
       ...areaLayers(),
-      ...usable.filter((l) => l.sketch).flatMap(outline),
-      ...stationLayers(),
+      ...layers.filter((l) => l.sketch).flatMap(outline),
       ...seatLayers(),
+      ...stationLayers(),
     ],
   };
 }
@@ -75,7 +75,7 @@ const NAME = {
   'text-padding': 1,
 };
 
-/** Names of areas, with the badge of their level in the same label; the last layer has the first right to its place. */
+/** Names of areas, with the badge of their level in the same label; they make way for the stations, which are exact. */
 function seatLayers() {
   const warned = ['match', ['get', 'look'], ['red', 'orange', 'yellow', 'blue'], true, false];
   const badge = ['image', ['concat', 'look-', ['get', 'look']]];
@@ -84,7 +84,8 @@ function seatLayers() {
       id: 'seat', type: 'symbol', source: 'seats',
       layout: {
         ...NAME, 'text-field': ['case', warned, ['format', badge, {}, ' ', {}, ['get', 'name'], {}], ['format', ['get', 'name'], {}]],
-        'text-size': ['case', warned, 16, 13], 'text-variable-anchor': ['center', 'bottom', 'top', 'left', 'right'], 'text-radial-offset': 0.3,
+        'text-size': ['case', warned, 16, 13], 'text-variable-anchor': ['center', 'bottom', 'top', 'left', 'right', 'top-left', 'top-right', 'bottom-left', 'bottom-right'],
+        'text-radial-offset': 0.7,
         'symbol-sort-key': ['-', 0, ['get', 'level']],
       },
       paint: { 'text-color': colour('map-name'), 'text-halo-color': colour('land'), 'text-halo-width': 1.6 },

@@ -10,8 +10,7 @@
  *   thresholds: Threshold[]}} Reading
  * @typedef {{id: string, name: Text, kind: string, lat: number, lon: number, town: string, gateway: string,
  *   outcome: Outcome, level: number, readings: Reading[]}} Station
- * @typedef {{code: string, name: Text, managed_by: Text|null, lon: number|null, lat: number|null,
- *   polygon?: any}} SiteArea
+ * @typedef {{code: string, name: Text, managed_by: Text|null, lon: number|null, lat: number|null}} SiteArea
  * @typedef {{id: string, url: string, crs: string, attribution: Text, sketch: boolean}} Layer
  * @typedef {{id: string, name: Text, timezone?: string, drill: boolean, speed?: number|null, now: string, areas: SiteArea[], layers: Layer[],
  *   bounds: [number, number, number, number]}} Site

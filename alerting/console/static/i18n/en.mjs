@@ -108,7 +108,6 @@ export default {
   'map.out': 'Zoom out',
   'map.whole': 'Whole district',
   'map.stale': 'Hatched: stale',
-  'map.sketch': 'areas are a sketch, not boundaries',
   'map.refused': 'not drawn, coordinate system unknown: {ids}',
   'map.broken': 'This computer can’t draw the map; the list and the charts work as usual.',
 
@@ -123,7 +122,7 @@ export default {
   'kind.weather': 'Weather station',
   'kind.tide': 'Tide gauge',
   'kind.river': 'River gauge',
-  'kind.pollution': 'Environment',
+  'kind.air': 'Air monitor',
   'kind.pipeline': 'Pipeline',
   'kind.gas': 'Gas detector',
 

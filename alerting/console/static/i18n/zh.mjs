@@ -108,7 +108,6 @@ export default {
   'map.out': '缩小',
   'map.whole': '看全区',
   'map.stale': '斜纹：数据过时',
-  'map.sketch': '片区为示意，不是界线',
   'map.refused': '坐标系不明，未绘制：{ids}',
   'map.broken': '这台电脑画不出地图，列表和图表照常可用。',
 
@@ -123,7 +122,7 @@ export default {
   'kind.weather': '气象站',
   'kind.tide': '潮位站',
   'kind.river': '河道站',
-  'kind.pollution': '环境监测',
+  'kind.air': '空气监测',
   'kind.pipeline': '管线',
   'kind.gas': '气体探测',
 
