@@ -10,7 +10,7 @@ from simulators.world.nature import CALM_HPA, Nature
 from simulators.world.signal import generator, lag, red_noise
 from telemetry.batch import F64
 
-_WIND_NOISE: Final = 0.04
+_WIND_NOISE: Final = 0.025
 _VEER_DEG: Final = 4.0
 _GUST_MINUTES: Final = 3.0
 _TOTAL_START_M3: Final = 10_000.0

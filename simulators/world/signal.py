@@ -86,6 +86,11 @@ def relax(inputs: F64, keep: float, *, start: float) -> F64:
 
 
 def lag(target: F64, minutes: float, *, start: float | None = None) -> F64:
-    """Follow ``target`` (n,) with a delay of first order; starts in balance unless told where, shape (n,)."""
+    """Follow ``target`` (n,) with a delay of first order, shape (n,); starts in balance unless told where.
+
+    Causal: a step shows first one moment after it was made.
+    """
     keep = float(np.exp(-STEP_S / 60.0 / minutes))
-    return relax(target * (1.0 - keep), keep, start=float(target[0]) if start is None else start)
+    first = float(target[0]) if start is None else start
+    later = relax(target[:-1] * (1.0 - keep), keep, start=first)
+    return np.concatenate([[first], later])
