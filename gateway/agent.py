@@ -5,6 +5,8 @@
 """
 
 import asyncio
+import math
+import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -26,6 +28,7 @@ from telemetry.wire import Presence, Status
 
 _LOG = structlog.get_logger()
 _STATUS_NS: Final = 10 * SECOND_NS
+_WRITE_S: Final = 1.0
 
 
 class Source(Protocol):
@@ -101,7 +104,10 @@ class Gateway:
         self.uplink.notify()
 
     async def _report(self) -> None:
+        written_s = -math.inf
         while True:
-            write_status(self._plan.spool_dir, self.status(), self.uplink.trouble)
+            if time.monotonic() - written_s >= _WRITE_S:  # a drill at full speed must not write all the time
+                written_s = time.monotonic()
+                write_status(self._plan.spool_dir, self.status(), self.uplink.trouble)
             await self.uplink.report()
             await self._clock.sleep_until(self._clock.now_ns() + _STATUS_NS)

@@ -33,8 +33,10 @@ class Lock:
         self._sign()
 
     def release(self) -> None:
-        """Give it back."""
-        os.close(self._descriptor)
+        """Give it back; again does nothing."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
     def _sign(self) -> None:
         """Leave the process id for people; a full disk must not stop a start."""

@@ -146,10 +146,10 @@ def _repair(path: Path, data: bytes, garbage: list[record.Piece], damage: Damage
         if newest and piece.end == tail:
             tail = piece.start
             continue
-        damage.corrupt_pieces += set_aside(
-            path.with_name(f"{path.name}.{piece.start}.corrupt"), data[piece.start : piece.end]
-        )
-        _LOG.error("corrupt piece set aside", path=str(path), start=piece.start, length=piece.end - piece.start)
+        aside = path.with_name(f"{path.name}.{piece.start}.corrupt")
+        if set_aside(aside, data[piece.start : piece.end]):
+            damage.corrupt_pieces += 1
+            _LOG.error("corrupt piece set aside", aside=str(aside), n_bytes=piece.end - piece.start)
     if tail < len(data):
         damage.torn_bytes += len(data) - tail
         _LOG.warning("torn tail cut", path=str(path), n_bytes=len(data) - tail)
