@@ -34,6 +34,11 @@ def identities(commit: Commit) -> I64:
     return np.concatenate(parts) if parts else np.zeros(0, np.int64)
 
 
+def newest_ns(commit: Commit) -> int:
+    """The newest sample time of a commit; 0 for an empty one."""
+    return max((int(batch.time_ns.max(initial=0)) for batch in commit.batches), default=0)
+
+
 def arrivals(commit: Commit, slots: I64) -> Arrivals:
     """The rows of a commit whose series are known; ``slots`` (n,) in the order of the commit, -1 for unknown."""
     if not len(slots):

@@ -6,34 +6,30 @@ the lateness, or older than the newest row of all by more than ``news_s``: a cro
 seen is news, one of hours ago is history.
 """
 
+from collections import deque
 from collections.abc import Iterable
-from typing import Final, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from alerting.alarms.events import Event, Kind
 from alerting.alarms.fold import Alarm, fold
-from alerting.alarms.machine import Limits, Memory
 from alerting.engine import snapshot
-from alerting.engine.arrivals import Arrivals, arrivals, identities, steps
+from alerting.engine.arrivals import Arrivals, arrivals, identities, newest_ns, steps
+from alerting.engine.assembly import NO_DATA, Key, make_post, make_silence, resume
 from alerting.engine.corrections import corrections
-from alerting.engine.plan import Entry, make_plan
-from alerting.engine.post import Moment, Post, adopt
-from alerting.engine.silence import Silence, make_roster
+from alerting.engine.plan import Entry
+from alerting.engine.post import Moment, Post
+from alerting.engine.silence import Silence
 from alerting.fusion import AreaLevel
-from alerting.hazards import hazards, sums
-from alerting.rules.compiled import compile_rules
-from alerting.rules.packs import Pack, Rulebook
+from alerting.hazards import sums
+from alerting.rules.packs import Rulebook
 from alerting.site import Site, moment_ns
 from ingest.commit import Commit
 from ingest.window import Window
 from telemetry.batch import I64, Mask
-from telemetry.clock import SECOND_NS
+from telemetry.clock import HOUR_NS, SECOND_NS
 from telemetry.quality import Cause
-
-NO_DATA: Final = "no_data"
-Key = tuple[str, str, str]
-"""Hazard, kind and identity of a subject."""
 
 
 class Catalogue(Protocol):
@@ -65,7 +61,9 @@ class Engine:
         self._active: tuple[Entry, ...] = ()
         self._revision: int | None = None
         self._stale = True
-        self._edition_ends: int | None = None
+        self._edition = (0, 0)
+        self._memory_ns = HOUR_NS
+        self._warming: deque[Commit] = deque()
         self._posts: tuple[Post, ...] = ()
         self._silence: Silence | None = None
         self._restored: dict[Key, Alarm] = {}
@@ -85,6 +83,8 @@ class Engine:
         self._entries.update((entry.id, entry) for entry in self._active)
         self.window.announce({entry.id: entry.series for entry in self._entries.values()})
         self._stale = True
+        slowest_s = max((entry.series.period_s for entry in self._entries.values()), default=0.0)
+        self._memory_ns = 2 * (self._packs.longest_hold_ns + round(slowest_s * SECOND_NS)) + HOUR_NS
         self._place_stations()
 
     def _place_stations(self) -> None:
@@ -112,15 +112,30 @@ class Engine:
         self._stale = True
 
     def warm(self, commit: Commit) -> None:
-        """Feed a commit that was evaluated before a restart: windows and timers move, nothing is raised or lowered."""
-        self._take(commit, mute=True)
+        """Feed a commit that was evaluated before a restart: windows and timers move, nothing is raised or lowered.
+
+        Timers reach back no further than the longest hold, so older commits only fill the windows.
+        """
+        self._warming.append(commit)
+        newest = newest_ns(commit)
+        while newest - newest_ns(self._warming[0]) > self._memory_ns:
+            self._absorb(self._warming.popleft())
+
+    def _absorb(self, commit: Commit) -> None:
+        rows = self._known(commit)
+        if len(rows):
+            self._hear(rows)
+            self.window.insert(rows.slot, rows.time_ns, rows.value, rows.quality, rows.cause)
+            self.window.settle(rows.slot)
 
     def evaluate(self, commit: Commit) -> list[Event]:
         """Judge the rows of a commit; events in the order of event time."""
+        self._ready()
         return self._take(commit, mute=False)
 
     def tick(self, now_ns: int) -> list[Event]:
         """Let data time pass: holds that expire, and silence."""
+        self._ready()
         self._now_ns = max(self._now_ns, now_ns)
         self._prepare(self._now_ns)
         events = [event for post in self._posts for event in post.expire(self._moment())]
@@ -129,9 +144,7 @@ class Engine:
         return _sorted(events)
 
     def _take(self, commit: Commit, *, mute: bool) -> list[Event]:
-        slots = self.window.slots(identities(commit))
-        rows = arrivals(commit, slots)
-        self.unknown_rows += len(slots) - len(rows)
+        rows = self._known(commit)
         if not len(rows):
             return []
         late = self._late(rows)
@@ -144,6 +157,12 @@ class Engine:
         if not mute and self._silence is not None:
             events += self._silence.check(self.window, self._now_ns, returns_only=True)
         return _sorted(events)
+
+    def _known(self, commit: Commit) -> Arrivals:
+        slots = self.window.slots(identities(commit))
+        rows = arrivals(commit, slots)
+        self.unknown_rows += len(slots) - len(rows)
+        return rows
 
     def _late(self, rows: Arrivals) -> Mask:
         newest = self._station_ns[self._station[rows.slot]]
@@ -177,64 +196,39 @@ class Engine:
         return Moment(self.window, self._typhoons, self._now_ns, self._answered)
 
     def _prepare(self, time_ns: int) -> None:
-        """Compile when the catalogue or the edition of a pack has changed."""
-        if self._edition_ends is not None and time_ns >= self._edition_ends:
-            self._stale = True
-        if not self._stale:
+        """Compile when the catalogue or an edition has changed; before any data time by the newest editions."""
+        begins, ends = self._edition
+        if not self._stale and begins <= time_ns < ends:
             return
         self._stale = False
-        chosen = self._packs.at(time_ns)
-        self._edition_ends = self._packs.changes_after(time_ns)
-        self._listen(chosen.pop(NO_DATA, None))
+        self._edition = self._packs.edition(time_ns)
+        chosen = self._packs.at(time_ns or self._packs.newest_ns)
+        pack = chosen.pop(NO_DATA, None)
+        if pack is not None and self._active:
+            self._silence = make_silence(pack, self._active, self.window, self._silence, self._restored)
         entries = list(self._entries.values())
-        posts = (self._post(pack, hazard, entries) for hazard, pack in sorted(chosen.items()))
+        posts = [
+            make_post(pack, hazard, self.site, entries, self.window, self._posts)
+            for hazard, pack in sorted(chosen.items())
+        ]
         self._posts = tuple(post for post in posts if post is not None)
+        for post in self._posts:
+            resume(post, self._restored, self._corrected)
 
-    def _post(self, pack: Pack, hazard: str, entries: list[Entry]) -> Post | None:
-        compiled = compile_rules(pack, hazards()[hazard])
-        plan = make_plan(compiled, self.site, entries, self.window)
-        if plan is None:
-            return None
-        post = Post(plan, Memory.blank(len(plan.subjects)), Limits(compiled.hold_ns, compiled.confirm))
-        place = {(hazard, subject.kind, subject.id): index for index, subject in enumerate(plan.subjects)}
-        for old in (old for old in self._posts if old.plan.hazard == hazard):
-            moved = [
-                (place[key], index) for index, subject in enumerate(old.plan.subjects)
-                if (key := (hazard, subject.kind, subject.id)) in place
-            ]
-            pairs = np.array(moved, np.int64).reshape(-1, 2)
-            post.carry(old, pairs[:, 0], pairs[:, 1])
-        for key in place.keys() & self._restored.keys():
-            post.adopt(place[key], self._restored.pop(key))
-        for key in place.keys() & self._corrected.keys():
-            post.corrected[place[key]], post.corrected_ns[place[key]] = self._corrected.pop(key)
-        return post
-
-    def _listen(self, pack: Pack | None) -> None:
-        if pack is None or not self._active:
-            return
-        roster = make_roster(compile_rules(pack, hazards()[NO_DATA]), self._active, self.window)
-        memory, heard = Memory.blank(len(roster.subjects)), np.zeros(len(roster.slot), np.int64)
-        place = {(NO_DATA, subject.kind, subject.id): index for index, subject in enumerate(roster.subjects)}
-        if self._silence is not None:
-            old = self._silence
-            since = dict(zip(old.roster.slot.tolist(), old.heard_ns.tolist(), strict=True))
-            heard = np.array([since.get(slot, 0) for slot in roster.slot.tolist()], np.int64)
-            pairs = np.array([
-                (place[NO_DATA, subject.kind, subject.id], index) for index, subject in enumerate(old.roster.subjects)
-                if (NO_DATA, subject.kind, subject.id) in place
-            ], np.int64).reshape(-1, 2)
-            memory.carry(old.memory, pairs[:, 0], pairs[:, 1])
-        for key in place.keys() & self._restored.keys():
-            adopt(memory, place[key], self._restored.pop(key))
-        self._silence = Silence(roster, memory, heard)
+    def _ready(self) -> None:
+        """Judge what the warm-up left for the last, and compile."""
+        while self._warming:
+            self._take(self._warming.popleft(), mute=True)
+        self._prepare(self._now_ns)
 
     def areas(self) -> list[AreaLevel]:
         """The level of every area now."""
+        self._ready()
         return snapshot.areas(self._posts, self._silence, self.site, self._now_ns, self._restored.values())
 
     def station_levels(self) -> dict[str, snapshot.StationLevel]:
         """The level of every announced station now, by its identity."""
+        self._ready()
         known = dict.fromkeys(entry.station.id for entry in self._active)
         return snapshot.stations(self._posts, self._silence, self.site, self._now_ns, known)
 
@@ -243,7 +237,7 @@ class Engine:
         entry = self._entries.get(series)
         if entry is None:
             return []
-        self._prepare(self._now_ns)
+        self._ready()
         slot = int(self.window.slots(np.array([series], np.int64))[0])
         return snapshot.threshold_lines(self._posts, slot, entry.series.unit)
 

@@ -11,14 +11,15 @@ import msgspec
 from alerting.hazards import hazards
 from alerting.metric import Metric
 from alerting.site import LEVELS, moment_ns
+from telemetry.clock import MINUTE_NS
 from telemetry.series import Text
-from telemetry.settings import Document, SettingsError, Step, load
+from telemetry.settings import Document, Step, load
 
 PACKS: Final = Path(__file__).parent.parent / "packs"
 SCHEMES: Final = ("warn_tide", "flood_stage")
-OPS: Final = (">=", ">", "<=", "<", "==")
 _SPAN: Final = re.compile(r"(\d+)(min|h)")
 _LONGEST_MIN: Final = 2880
+_FOR_EVER_NS: Final = 2**63 - 1
 _SAMPLE: Final = {"subject": "", "metric": "", "value": "", "op": "", "rule": "", "threshold": "", "unit": ""}
 
 
@@ -136,9 +137,23 @@ class Rulebook:
                 chosen[pack.head.id] = pack
         return {rule.hazard: pack for pack in chosen.values() for rule in pack.rules}
 
-    def changes_after(self, time_ns: int) -> int | None:
-        """When the next edition begins; None: none is known."""
-        return min((pack.valid_from_ns for pack in self.packs if pack.valid_from_ns > time_ns), default=None)
+    def edition(self, time_ns: int) -> tuple[int, int]:
+        """From when until when (exclusive) the editions of a time stay as they are."""
+        begins = [pack.valid_from_ns for pack in self.packs]
+        return (
+            max((begin for begin in begins if begin <= time_ns), default=0),
+            min((begin for begin in begins if begin > time_ns), default=_FOR_EVER_NS),
+        )
+
+    @property
+    def newest_ns(self) -> int:
+        """When the newest edition begins."""
+        return max((pack.valid_from_ns for pack in self.packs), default=0)
+
+    @property
+    def longest_hold_ns(self) -> int:
+        """The longest hold of any rule."""
+        return max((span_minutes(r.hold) for pack in self.packs for r in pack.rules), default=0) * MINUTE_NS
 
 
 def span_minutes(text: str) -> int:
@@ -282,6 +297,3 @@ def _case(where: tuple[Step, ...], case: Case, rules: Iterable[Rule]) -> Iterato
 def probe_name(condition: Condition) -> str:
     """The metric with its window, as tests name it."""
     return condition.metric if condition.window is None else f"{condition.metric}/{condition.window}"
-
-
-__all__ = ["OPS", "PACKS", "Pack", "Rule", "Rulebook", "SettingsError", "load_pack", "load_packs", "span_minutes"]
