@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 
 from device_profiles import model, words
@@ -33,6 +34,7 @@ class Linear:
         return (value - self.offset) * self.denominator / self.numerator
 
 
+@lru_cache(maxsize=4096)
 def linear(point: Point, quantity: str | None = None, offset: float = 0.0) -> Linear:
     """Fold scale, unit and an extra canonical ``offset``; raises ValueError for a unit that does not convert."""
     gain, shift = conversion(point.unit, QUANTITIES[quantity or point.quantity].unit)

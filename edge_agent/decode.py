@@ -8,6 +8,7 @@ import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -117,6 +118,12 @@ class Decoder:
             cause[unread] = Cause.DEVICE
             raw[unread] = np.nan
         return cause
+
+
+@lru_cache(maxsize=256)
+def decoder(blocks: tuple[Span, ...], columns: tuple[Column, ...], gates: tuple[GateColumn, ...]) -> Decoder:
+    """The decoder for a plan; devices of one kind share theirs, since it holds no state."""
+    return Decoder(blocks, columns, gates)
 
 
 class _Masks:

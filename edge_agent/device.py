@@ -6,7 +6,7 @@ from typing import Final
 import structlog
 
 from edge_agent.compiled import DevicePlan
-from edge_agent.decode import Answer, Decoder, Readings
+from edge_agent.decode import Answer, Readings, decoder
 from edge_agent.drivers.modbus.driver import Call, GarbledError, Line, LineDownError, LineError, NoAnswerError
 from edge_agent.drivers.modbus.frames import ExceptionAnswerError, Refusal
 from edge_agent.plan import LineCost, Span, halves, merge
@@ -34,7 +34,7 @@ class Device:
     def __init__(self, plan: DevicePlan, cost: LineCost) -> None:
         self.plan = plan
         wanted = [column.span for column in plan.columns]
-        self._wanted = sorted({*wanted, *(gate.column.span for gate in plan.gates)})
+        self._wanted = tuple(sorted({*wanted, *(gate.column.span for gate in plan.gates)}))
         self._whole = merge(self._wanted, cost, plan.limits)
         self._whole_again_ns: int | None = None
         self._use(self._whole)
@@ -99,7 +99,7 @@ class Device:
     def _use(self, blocks: tuple[Span, ...]) -> None:
         self._blocks = blocks
         self._calls = tuple(self._call(block) for block in blocks)
-        self._decoder = Decoder(blocks, self.plan.columns, self.plan.gates)
+        self._decoder = decoder(blocks, self.plan.columns, self.plan.gates)
 
     def _call(self, span: Span) -> Call:
         return Call.of(span.request(self.plan.unit), self.plan.pause_s)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from device_profiles.model import ADDRESSES, Table
@@ -86,7 +87,8 @@ class Limits:
         return span.count <= largest and not crosses and span.end <= ADDRESSES
 
 
-def merge(wanted: Sequence[Span], cost: LineCost, limits: Limits) -> tuple[Span, ...]:
+@lru_cache(maxsize=256)
+def merge(wanted: tuple[Span, ...], cost: LineCost, limits: Limits) -> tuple[Span, ...]:
     """The cheapest requests that read every wanted span once, by dynamic programming over the sorted spans.
 
     A hole is read along when that costs less than another request, never across a forbidden one.

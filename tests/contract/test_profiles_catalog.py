@@ -70,7 +70,7 @@ def test_every_golden_set_covers_every_point(name):
 
 def read_back(profile: Profile, memory: dict[tuple[Table, int], int], baud: int) -> Readings:
     """What a poll of the whole plan gives from a device's memory."""
-    wanted = [Span(r.table, r.address, r.count) for r in map(model.register, _registers(profile))]
+    wanted = tuple(Span(r.table, r.address, r.count) for r in map(model.register, _registers(profile)))
     blocks = list(merge(wanted, serial_cost(baud), Limits(profile.max_registers)))
     data = []
     for block in blocks:

@@ -110,7 +110,7 @@ HOLES = st.lists(st.builds(Span, st.just(Table.HOLDING), st.integers(0, 400), st
        st.integers(4, 125))
 def test_a_plan_reads_everything_wanted_and_nothing_forbidden(wanted, holes, cost, most):
     limits = Limits(most, tuple(holes))
-    plan = merge(wanted, cost, limits)
+    plan = merge(tuple(wanted), cost, limits)
     assert all(any(block.covers(span) for block in plan) for span in wanted)
     for block in plan:
         if block not in wanted:

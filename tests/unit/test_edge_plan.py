@@ -17,25 +17,25 @@ def test_the_hole_worth_reading_depends_on_the_line(baud, registers):
     """P19: the numbers that are published for 8N1 and 5 ms turnaround, computed and not tabulated."""
     cost = serial_cost(baud)
     near, far = holding(1 + registers), holding(2 + registers)
-    assert merge([holding(0), near], cost, FREE) == (holding(0, 2 + registers),)
-    assert merge([holding(0), far], cost, FREE) == (holding(0), far)
+    assert merge((holding(0), near), cost, FREE) == (holding(0, 2 + registers),)
+    assert merge((holding(0), far), cost, FREE) == (holding(0), far)
 
 
 def test_a_hole_that_must_not_be_read_is_not_read():
     limits = Limits(125, (holding(3, 2),))
-    assert merge([holding(0, 3), holding(5)], serial_cost(9600), limits) == (holding(0, 3), holding(5))
-    assert merge([holding(0, 3), holding(5)], TCP_COST, limits) == (holding(0, 3), holding(5))
+    assert merge((holding(0, 3), holding(5)), serial_cost(9600), limits) == (holding(0, 3), holding(5))
+    assert merge((holding(0, 3), holding(5)), TCP_COST, limits) == (holding(0, 3), holding(5))
 
 
 def test_no_request_is_longer_than_the_device_allows():
-    wanted = [holding(at) for at in range(20)]
+    wanted = tuple(holding(at) for at in range(20))
     assert sorted(block.count for block in merge(wanted, serial_cost(9600), Limits(8))) == [4, 8, 8]
-    many = merge([holding(at) for at in range(200)], TCP_COST, FREE)
+    many = merge(tuple(holding(at) for at in range(200)), TCP_COST, FREE)
     assert sorted(block.count for block in many) == [75, 125]
 
 
 def test_tables_are_read_apart_and_bits_are_cheap():
-    wanted = [Span(Table.COIL, 0, 1), Span(Table.COIL, 150, 1), holding(0)]
+    wanted = (Span(Table.COIL, 0, 1), Span(Table.COIL, 150, 1), holding(0))
     assert merge(wanted, serial_cost(9600), FREE) == (Span(Table.COIL, 0, 151), holding(0))
 
 
