@@ -9,8 +9,10 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
-from typing import Any, Final, Generic, TypeVar
+from types import UnionType
+from typing import Any, Final, Generic, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from ruamel.yaml import YAML
@@ -130,7 +132,22 @@ def _located(exc: msgspec.ValidationError, tree: Tree, path: Path, kind: type[ms
         return SettingsError(f"{path}:{_line(tree, [*steps, key])}: {_dotted(steps)}: {problem}")
     found = _at(tree, steps)
     shown = "" if isinstance(found, dict | list) else f" (found {found!r})"
+    if message.startswith("Invalid enum value"):
+        shown = f", expected one of {', '.join(_allowed(kind, steps))}"
     return SettingsError(f"{path}:{_line(tree, steps)}: {_dotted(steps)}: {message}{shown}")
+
+
+def _allowed(kind: object, steps: Sequence[Step]) -> list[str]:
+    """What the enumerations and literals at a path below a type allow."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        fields = msgspec.structs.fields(kind) if steps else ()
+        return [one for field in fields if field.encode_name == steps[0] for one in _allowed(field.type, steps[1:])]
+    if get_origin(kind) is Literal:
+        return [repr(value) for value in get_args(kind)]
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return [repr(member.value) for member in kind]
+    below = steps if get_origin(kind) in (Union, UnionType) else steps[1:]
+    return [one for part in get_args(kind) for one in _allowed(part, below)]
 
 
 def _nearest(key: str, siblings: Tree, kind: type[msgspec.Struct]) -> str:
