@@ -20,7 +20,7 @@ import structlog
 
 from alerting.alarms import Event, StaleVersionError, acknowledge
 from alerting.api import dto
-from alerting.api.board import Board
+from alerting.api.board import Board, Judge
 from alerting.api.fanout import Fanout
 from alerting.api.view import Acknowledgement, StaleError, UnavailableError
 from alerting.outbox import Outbox
@@ -39,7 +39,7 @@ _MOST_PENDING: Final = 10_000
 _LOG: Final = structlog.get_logger(room="centre")
 
 
-class Engine(Protocol):
+class Engine(Judge, Protocol):
     """What decides (``alerting.engine.Engine``)."""
 
     def announce(self, catalogue: Catalogue) -> None:
@@ -118,7 +118,7 @@ class Centre:
                 tasks.create_task(self.outbox.run(), name="outbox")
                 tasks.create_task(self.fanout.run(), name="fan-out")
         finally:
-            await asyncio.shield(self._write([]))
+            await asyncio.shield(self._write())
 
     async def on_commit(self, commit: Commit) -> None:
         """Evaluate a commit and record what it caused; returns when both are done."""
@@ -159,29 +159,35 @@ class Centre:
         if self._revision != self.board.catalogue.revision:
             self._revision = self.board.catalogue.revision
             self.engine.announce(self.board.catalogue)
+            self.board.learn()
 
     async def _keep(self, events: Sequence[Event]) -> None:
         """Record events at once; a cursor alone once a second, since evaluating twice raises once."""
-        due = time.monotonic() - self._written_s >= _CURSOR_S
-        if events or self._unwritten or due:
-            await self._write(events)
-
-    async def _write(self, events: Sequence[Event]) -> None:
-        pending = [*self._unwritten, *events]
+        self._unwritten += events  # in one step with the cursor: a cancellation must not part them
         self.board.apply(events)
+        if self._unwritten or time.monotonic() - self._written_s >= _CURSOR_S:
+            await self._write()
+
+    async def _write(self) -> None:
+        events, ticks = list(self._unwritten), list(self._ticks)
         try:
-            recorded = await self.state.record(pending, self._cursor, self._ticks)
+            recorded = await self.state.record(events, self._cursor, ticks)
         except StateError as exc:
-            self._unwritten, self._ticks = pending[-_MOST_PENDING:], self._ticks[-_MOST_PENDING:]
-            self.figures.trouble = str(exc)
-            _LOG.critical("alarms can't be recorded nor sent, will try again", events=len(pending), reason=str(exc))
+            self._trouble(exc)
             return
-        self._unwritten, self._ticks = [], []
+        del self._unwritten[: len(events)], self._ticks[: len(ticks)]
         self._written_s = time.monotonic()
         self.figures.trouble = None
         self.figures.events += len(recorded.events)
         if recorded.queued:
             self.outbox.wake()
+
+    def _trouble(self, error: StateError) -> None:
+        """Alarms are shown all the same, and kept to be recorded and sent as soon as the disk allows."""
+        self.figures.trouble = str(error)
+        del self._unwritten[:-_MOST_PENDING], self._ticks[:-_MOST_PENDING]
+        waiting = len(self._unwritten)
+        _LOG.critical("alarms can't be recorded nor sent, will try again", events=waiting, reason=str(error))
 
     async def acknowledge(self, identity: str, seen: Acknowledgement) -> dto.Alarm:
         """Acknowledge the version that was seen (F23); raises UnknownError, StaleError, UnavailableError."""

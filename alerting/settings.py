@@ -3,16 +3,14 @@
 import ipaddress
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Final, Union
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Union
 
 import msgspec
 
 from alerting.channels import ChannelSettings, kinds
+from telemetry.broker import parse_broker
 from telemetry.settings import Document, SettingsError, Step, load, parse
 from telemetry.topics import is_name
-
-_SCHEMES: Final = ("mqtt", "mqtts")
 
 
 class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -129,15 +127,9 @@ def _files(centre: CentreSettings, folder: Path) -> Iterator[Mistake]:
 
 def _broker(broker: str) -> Iterator[Mistake]:
     try:
-        url = urlsplit(broker)
-        host, _ = url.hostname, url.port  # a port that is no number is found here
+        parse_broker(broker)
     except ValueError as exc:
-        yield ("broker",), f"{broker!r}: {exc}, expected mqtt://host:port"
-        return
-    if url.scheme not in _SCHEMES or not host:
-        yield ("broker",), f"{broker!r}, expected mqtt://host:port or mqtts://host:port"
-    elif url.password is not None:
-        yield ("broker",), "holds a password, expected it in the environment"
+        yield ("broker",), str(exc)
 
 
 def _channel(where: tuple[Step, ...], channel: ChannelSettings, seen: set[str]) -> Iterator[Mistake]:

@@ -4,6 +4,10 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
+from starlette.types import Receive, Scope, Send
 
 from alerting.api import alarms, areas, events, gateways, health, metrics, problems, series, site, stations
 from alerting.api.guard import Guard
@@ -26,11 +30,28 @@ def create_app(view: CentreView) -> FastAPI:
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)
-    app.mount("/", Pages(), name="console")
+    app.mount("/", _Console(), name="console")
     app.add_middleware(Guard)
     document = app.openapi
     app.openapi = lambda: problems.truthful(document())  # type: ignore[method-assign]  # FastAPI's documented way
     return app
+
+
+class _Console:
+    """The console's files, after every route: so a route under another method must be told from a missing file."""
+
+    def __init__(self) -> None:
+        self._routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+        self._pages = Pages()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        allowed = {
+            method for route in self._routes if route.matches(scope)[0] is Match.PARTIAL for method in route.methods
+        }
+        if allowed:
+            allow = ", ".join(sorted(allowed))
+            raise HTTPException(405, f"method {scope['method']}, expected {allow}", {"allow": allow})
+        await self._pages(scope, receive, send)
 
 
 def package_version() -> str:

@@ -1,35 +1,37 @@
 """The board: what the centre shows, kept up to date by commits and events, and told as a snapshot and deltas."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
-from alerting.alarms import Alarm, Event, SubjectKind, apply
+from alerting.alarms import Alarm, Event, apply
 from alerting.api import dto, words
 from alerting.api.answers import encode
 from alerting.api.latest import Latest
 from alerting.api.times import iso
 from alerting.api.view import UnknownError
+from alerting.engine import StationLevel, ThresholdLine
+from alerting.fusion import AreaLevel
 from alerting.site import Site
 from ingest.catalogue import Catalogue, Entry
 from ingest.commit import Commit
+from ingest.presence import PresenceBook
 from telemetry.clock import HOUR_NS, Clock
 
 _SHOWN_NS: Final = 24 * HOUR_NS
 """What is no longer in force stays in the picture for a day; the list of alarms goes back further."""
 
-Thresholds = Callable[[Entry], Sequence[dto.Threshold]]
-GatewayRows = Callable[[], Sequence[dto.Gateway]]
-AreaRows = Callable[[], Sequence[dto.Area]]
+class Judge(Protocol):
+    """What the board asks of the engine."""
 
+    def areas(self) -> Sequence[AreaLevel]:
+        """The level of every area now."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sources:
-    """Where the board asks for what others know."""
+    def station_levels(self) -> Mapping[str, StationLevel]:
+        """The level of every announced station now."""
 
-    thresholds: Thresholds
-    gateways: GatewayRows
-    areas: AreaRows
+    def thresholds_of(self, series: int) -> Sequence[ThresholdLine]:
+        """The thresholds of a series."""
 
 
 @dataclass(slots=True, eq=False)
@@ -40,18 +42,30 @@ class Board:
     drill: bool
     clock: Clock
     catalogue: Catalogue
-    sources: Sources
+    judge: Judge
+    presence: PresenceBook
     speed: float | None = 1.0
     alarms_by_id: dict[str, Alarm] = field(default_factory=dict)
     latest: Latest = field(init=False)
     _by_station: dict[str, list[Entry]] = field(default_factory=dict)
     _by_place: dict[int, str] = field(default_factory=dict)
     _touched_alarms: set[str] = field(default_factory=set)
-    _touched_stations: set[str] = field(default_factory=set)
     _told: dict[str, bytes] = field(default_factory=dict)
+    _levels: Mapping[str, StationLevel] = field(default_factory=dict)
+    _lines: dict[int, list[dto.Threshold]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.latest = Latest(self.catalogue)
+
+    def learn(self) -> None:
+        """Take over the catalogue, after the engine has: which stations there are, and their thresholds."""
+        self.latest.learn()
+        self._by_station, self._lines = {}, {}
+        for entry in self.catalogue.entries():
+            self._by_station.setdefault(entry.station.id, []).append(entry)
+        self._by_place = {
+            entry.place: station for station, entries in self._by_station.items() for entry in entries
+        }
 
     def take(self, commit: Commit) -> None:
         """Keep the newest samples of a commit."""
@@ -66,8 +80,6 @@ class Board:
                 continue
             self.alarms_by_id[alarm.id] = alarm
             self._touched_alarms.add(alarm.id)
-            if alarm.subject_kind is SubjectKind.STATION:
-                self._touched_stations.add(alarm.subject)
 
     def site(self) -> dto.Site:
         """Where we are, and data time."""
@@ -75,8 +87,15 @@ class Board:
 
     def stations(self) -> list[dto.Station]:
         """All stations, by identity."""
-        self._learn()
-        return self._stations(sorted(self._by_station))
+        return self._stations(sorted(self._by_station), self.judge.station_levels())
+
+    def areas(self) -> list[dto.Area]:
+        """All areas, in the order of the site file."""
+        return [words.area(area) for area in self.judge.areas()]
+
+    def gateways(self) -> list[dto.Gateway]:
+        """All gateways, by source."""
+        return [words.gateway(heard, self.place.timezone, drill=self.drill) for heard in self.presence.all()]
 
     def alarms(self) -> list[dto.Alarm]:
         """All alarms, newest change first."""
@@ -97,25 +116,23 @@ class Board:
         since_ns = self.clock.now_ns() - _SHOWN_NS
         shown = [alarm for alarm in self.alarms_by_id.values() if alarm.open or alarm.updated_ns >= since_ns]
         return encode(dto.Picture(
-            site=self.site(), stations=self.stations(), areas=list(self.sources.areas()),
+            site=self.site(), stations=self.stations(), areas=self.areas(),
             alarms=[words.alarm(alarm, self.place.timezone) for alarm in self._newest(shown)],
-            gateways=list(self.sources.gateways()),
+            gateways=self.gateways(),
         ))
 
     def delta(self) -> bytes | None:
         """What changed since the last call."""
-        self._learn()
         now_ns = self.clock.now_ns()
         touched = {self._by_place[place] for place in self.latest.changed(now_ns).tolist() if place in self._by_place}
-        touched |= self._touched_stations & self._by_station.keys()
+        touched |= self._changed_levels()
         alarms = [self.alarms_by_id[identity] for identity in self._touched_alarms]
         self._touched_alarms.clear()
-        self._touched_stations.clear()
         changed = {
-            "stations": self._stations(sorted(touched)),
+            "stations": self._stations(sorted(touched), self._levels),
             "alarms": [words.alarm(alarm, self.place.timezone) for alarm in self._newest(alarms)],
-            "areas": self._fresh("area", {area.code: area for area in self.sources.areas()}),
-            "gateways": self._fresh("gateway", {gateway.source: gateway for gateway in self.sources.gateways()}),
+            "areas": self._fresh("area", {area.code: area for area in self.areas()}),
+            "gateways": self._fresh("gateway", {gateway.source: gateway for gateway in self.gateways()}),
         }
         found = {key: items for key, items in changed.items() if items}
         return encode(found | {"site": self._pulse()}) if found else None
@@ -140,39 +157,29 @@ class Board:
                 fresh.append(item)
         return fresh
 
-    def _learn(self) -> None:
-        if not self.latest.learn() and self._by_station:
-            return
-        self._by_station = {}
-        for entry in self.catalogue.entries():
-            self._by_station.setdefault(entry.station.id, []).append(entry)
-        self._by_place = {
-            entry.place: station for station, entries in self._by_station.items() for entry in entries
-        }
+    def _changed_levels(self) -> set[str]:
+        """The stations that the engine judges otherwise than at the last call."""
+        before, self._levels = self._levels, self.judge.station_levels()
+        return {name for name, level in self._levels.items() if before.get(name) != level} & self._by_station.keys()
 
-    def _stations(self, names: Sequence[str]) -> list[dto.Station]:
+    def _stations(self, names: Sequence[str], levels: Mapping[str, StationLevel]) -> list[dto.Station]:
         now_ns = self.clock.now_ns()
         stale = self.latest.stale(now_ns)
-        worst = self._worst()
         shown = []
         for name in names:
             entries = self._by_station[name]
             readings = [
                 words.reading(entry, self.latest, now_ns, stale=bool(stale[entry.place]),
-                              thresholds=self.sources.thresholds(entry), timezone=self.place.timezone)
+                              thresholds=self._thresholds(entry.id), timezone=self.place.timezone)
                 for entry in entries
             ]
-            shown.append(words.station(entries[0], readings, worst.get(name)))
+            shown.append(words.station(entries[0], readings, levels.get(name)))
         return shown
 
-    def _worst(self) -> dict[str, Alarm]:
-        """The open alarm of the highest level of every station that has one."""
-        found: dict[str, Alarm] = {}
-        for alarm in self.alarms_by_id.values():
-            if alarm.open and alarm.subject_kind is SubjectKind.STATION:
-                known = found.get(alarm.subject)
-                found[alarm.subject] = alarm if known is None or alarm.level > known.level else known
-        return found
+    def _thresholds(self, series: int) -> list[dto.Threshold]:
+        if series not in self._lines:
+            self._lines[series] = words.thresholds(self.judge.thresholds_of(series))
+        return self._lines[series]
 
     def _newest(self, alarms: Iterable[Alarm]) -> list[Alarm]:
         return sorted(alarms, key=lambda alarm: (-alarm.updated_ns, alarm.id))

@@ -62,11 +62,11 @@ class Desk:
 
     def gateways(self) -> list[dto.Gateway]:
         """All gateways, by source."""
-        return list(self.board.sources.gateways())
+        return self.board.gateways()
 
     def areas(self) -> list[dto.Area]:
         """All areas, in the order of the site file."""
-        return list(self.board.sources.areas())
+        return self.board.areas()
 
     def alarms(self) -> list[dto.Alarm]:
         """All alarms, newest change first."""

@@ -76,6 +76,7 @@ class Threshold:
     value: float
     op: str
     name: Text
+    hazard: str
     rule: str
     edition: str
     source: str
@@ -101,8 +102,17 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HazardLevel:
+    """One hazard in one area or at one station, and the open alarms behind its level."""
+
+    outcome: Outcome
+    level: Level
+    alarms: list[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Station:
-    """A place with instruments: the worst of its alarms, and its readings."""
+    """A place with instruments: the level of its hazards, and its readings."""
 
     id: str
     name: Text
@@ -114,6 +124,7 @@ class Station:
     drill: bool
     outcome: Outcome
     level: Level
+    hazards: dict[str, HazardLevel]
     readings: list[Reading]
 
 
@@ -184,24 +195,15 @@ class SeriesPoints:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AreaHazard:
-    """One hazard in one area, and the open alarms behind its level."""
-
-    outcome: Outcome
-    level: Level
-    alarms: list[str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Area:
-    """The level of an area over all hazards, how sure it is (0 to 1), and why."""
+    """The level of an area over all hazards, how sure it is (0 to 1; null: it has no sensor), and why."""
 
     code: str
     name: Text
     level: Level
     outcome: Outcome
-    hazards: dict[str, AreaHazard]
-    confidence: float
+    hazards: dict[str, HazardLevel]
+    confidence: float | None
     explanation: Text
 
 

@@ -17,6 +17,7 @@ from alerting.console import HEADERS
 from alerting.settings import is_loopback
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_WRITING: Final = frozenset({"POST", "PUT", "PATCH"})
 _LARGEST_BODY: Final = 64 * 1024
 
 
@@ -58,7 +59,7 @@ def _refusal(method: str, headers: Headers) -> tuple[int, str] | None:
         return HTTPStatus.FORBIDDEN, f"origin {origin!r}, expected this server's own page"
     if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return HTTPStatus.FORBIDDEN, "a page of another site asked for this, expected this server's own page"
-    return _body_refusal(headers)
+    return _body_refusal(headers) if method in _WRITING else None
 
 
 def _body_refusal(headers: Headers) -> tuple[int, str] | None:

@@ -1,7 +1,7 @@
 """From what we know to what we say: domain objects into the DTOs of the interface."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, cast
 
 from alerting.alarms import Alarm, Outcome
@@ -9,6 +9,8 @@ from alerting.api import dto
 from alerting.api.latest import NEVER, Latest
 from alerting.api.times import iso, iso_or_none
 from alerting.channels import marked
+from alerting.engine import StationLevel, ThresholdLine
+from alerting.fusion import AreaLevel, HazardLevel
 from alerting.site import Site
 from ingest.catalogue import Entry
 from ingest.presence import Heard
@@ -66,25 +68,43 @@ def reading(
     )
 
 
-def station(entry: Entry, readings: Sequence[dto.Reading], worst: Alarm | None) -> dto.Station:
-    """A station: what its worst alarm says, else what its readings allow to say."""
+def station(entry: Entry, readings: Sequence[dto.Reading], level: StationLevel | None) -> dto.Station:
+    """A station; one that the engine does not know yet is unconfigured, never normal."""
     place = entry.station
     return dto.Station(
         id=place.id, name=text(place.name), kind=place.kind, lat=place.lat, lon=place.lon, town=place.town,
         gateway=entry.source, drill=entry.drill, readings=list(readings),
-        outcome=_outcome(readings) if worst is None else worst.outcome,
-        level=0 if worst is None else cast(dto.Level, worst.level),
+        outcome=Outcome.UNCONFIGURED if level is None else level.outcome,
+        level=0 if level is None else cast(dto.Level, level.level),
+        hazards={} if level is None else hazards(level.hazards),
     )
 
 
-def _outcome(readings: Sequence[dto.Reading]) -> Outcome:
-    """Without an alarm: unknown is never normal, so the least known reading that has thresholds decides."""
-    watched = [one for one in readings if one.thresholds]
-    if not watched:
-        return Outcome.UNCONFIGURED
-    if any(one.stale or one.quality in ("MISSING", "BAD") for one in watched):
-        return Outcome.NO_DATA
-    return Outcome.SUSPECT if any(one.quality == "SUSPECT" for one in watched) else Outcome.NORMAL
+def area(found: AreaLevel) -> dto.Area:
+    """An area."""
+    return dto.Area(
+        code=found.code, name=text(found.name), level=cast(dto.Level, found.level), outcome=found.outcome,
+        hazards=hazards(found.hazards), confidence=found.confidence, explanation=text(found.explanation),
+    )
+
+
+def hazards(found: Mapping[str, HazardLevel]) -> dict[str, dto.HazardLevel]:
+    """Levels by hazard."""
+    return {
+        hazard: dto.HazardLevel(outcome=one.outcome, level=cast(dto.Level, one.level), alarms=list(one.alarms))
+        for hazard, one in found.items()
+    }
+
+
+def thresholds(lines: Iterable[ThresholdLine]) -> list[dto.Threshold]:
+    """The lines of a chart."""
+    return [
+        dto.Threshold(
+            level=cast(dto.Level, line.level), value=line.value, op=line.op, name=text(line.name), hazard=line.hazard,
+            rule=line.rule, edition=line.edition, source=line.source,
+        )
+        for line in lines
+    ]
 
 
 def alarm(found: Alarm, timezone: str) -> dto.Alarm:

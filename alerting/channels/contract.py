@@ -88,6 +88,7 @@ def payload(message: Message) -> dict[str, Any]:
     event = msgspec.to_builtins(message.event)
     return {
         "key": message.key, "attempt": message.attempt, "drill": message.event.drill,
+        "alarm_id": message.event.alarm_id, "version": message.event.version,
         "text": msgspec.to_builtins(message.text), "answered_ns": message.event.answered_ns,
         "alarm": event | {"text": msgspec.to_builtins(message.text)},
     }

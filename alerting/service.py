@@ -1,0 +1,170 @@
+"""The centre as one thing to run: settings in, everything wired, ``run`` until cancelled."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from fastapi import FastAPI
+
+from alerting.api import create_app, dto, vitals
+from alerting.api.app import package_version
+from alerting.api.board import Board
+from alerting.api.desk import Desk
+from alerting.api.fanout import Fanout
+from alerting.centre import Centre
+from alerting.channels import ChannelSettings, kinds
+from alerting.engine import Engine
+from alerting.outbox import Lane, Outbox, route
+from alerting.rules import Rulebook, load_pack, load_packs
+from alerting.settings import CentreSettings
+from alerting.site import load_site
+from alerting.state import State
+from ingest.commit import Commit
+from ingest.service import Ingest
+from ingest.store.protocol import Store
+from telemetry.broker import PASSWORD, parse_broker
+from telemetry.clock import Clock, SystemClock
+from telemetry.settings import Document, secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One centre, wired; ``app`` answers for it (``alerting.api.server.serve_http``)."""
+
+    centre: Centre
+    ingest: Ingest
+    app: FastAPI
+
+    async def run(self) -> None:
+        """Take up where the last run ended, then ingest, decide, deliver and publish until cancelled."""
+        await self.centre.restore()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.centre.run(), name="centre")
+            tasks.create_task(self.ingest.run(), name="ingest")
+
+    async def drained(self) -> None:
+        """Wait until every delivery is final: a drill ends with it. Needs ``run`` under way."""
+        await self.centre.outbox.drained()
+
+
+@asynccontextmanager
+async def open_service(
+    document: Document[CentreSettings], *, store: Store, clock: Clock, rng: np.random.Generator,
+    speed: float | None = 1.0,
+) -> AsyncIterator[Service]:
+    """Wire a centre around an open store; closes what it opened, and not the store.
+
+    ``speed`` is what the console shows: seconds of data time in a real one, None when it follows the work. Raises
+    SettingsError, StateError, and ValueError where a channel can't be opened.
+    """
+    settings, folder = document.settings, document.path.parent
+    wall = SystemClock()
+    engine = Engine(load_site(folder / settings.site).settings, rulebook(settings, folder))
+    state = await State.open(folder / settings.state.path, route(settings.channels), wall)
+    try:
+        outbox = Outbox(state=state, lanes=lanes(settings.channels, folder), wall=wall, rng=rng)
+        yield _wired(document, store, clock, rng, engine, outbox, speed)
+    finally:
+        await state.close()
+
+
+def rulebook(settings: CentreSettings, folder: Path) -> Rulebook:
+    """The built-in rule packs and those that the settings name, oldest edition first; raises SettingsError."""
+    packs = [*load_packs().packs, *(load_pack(folder / pack) for pack in settings.packs)]
+    return Rulebook(tuple(sorted(packs, key=lambda pack: (pack.valid_from_ns, pack.head.id))))
+
+
+def lanes(channels: tuple[ChannelSettings, ...], folder: Path) -> dict[str, Lane]:
+    """The channels of the settings, opened; raises ValueError where a secret is missing."""
+    by_settings = {kind.settings: kind for kind in kinds().values()}
+    return {
+        channel.name: Lane(settings=channel, channel=by_settings[type(channel)].open(channel, folder))
+        for channel in channels
+    }
+
+
+def _wired(
+    document: Document[CentreSettings], store: Store, clock: Clock, rng: np.random.Generator, engine: Engine,
+    outbox: Outbox, speed: float | None,
+) -> Service:
+    settings = document.settings
+    address = parse_broker(settings.broker)
+
+    async def on_commit(commit: Commit) -> None:
+        await centre.on_commit(commit)
+
+    ingest = Ingest(
+        store, address, clock, on_commit, drill=settings.drill, rng=rng, password=secret(PASSWORD)
+    )
+    board = Board(
+        place=engine.site, drill=settings.drill, clock=clock, catalogue=ingest.catalogue, judge=engine,
+        presence=ingest.presence, speed=speed,
+    )
+    fanout = Fanout(board, rng)
+    centre = Centre(
+        clock=clock, wall=outbox.wall, store=store, engine=engine, state=outbox.state, outbox=outbox, board=board,
+        fanout=fanout,
+    )
+    folder = (document.path.parent / settings.site).parent
+    return Service(centre=centre, ingest=ingest, app=create_app(_desk(centre, ingest, engine, folder)))
+
+
+def _desk(centre: Centre, ingest: Ingest, engine: Engine, folder: Path) -> Desk:
+    async def parts() -> Mapping[str, dto.Part]:
+        return intake_parts(ingest) | {"engine": engine_part(centre, engine)} | await vitals.delivery(centre.outbox)
+
+    async def counted() -> vitals.Counted:
+        return vitals.Counted(
+            counters=counters(centre, ingest, engine),
+            gauges={"lag_seconds": centre.figures.lag_s, "consoles": centre.fanout.clients},
+            depth=await centre.state.depth(), outbox=centre.outbox,
+            alarms=centre.board.alarms_by_id.values(), parts=await parts(),
+        )
+
+    return Desk(
+        board=centre.board, fanout=centre.fanout, store=centre.store, folder=folder, version=package_version(),
+        parts=(parts,), counted=counted, lag_s=lambda: centre.figures.lag_s, acknowledging=centre.acknowledge,
+    )
+
+
+def intake_parts(ingest: Ingest) -> dict[str, dto.Part]:
+    """Broker and store as parts of the health."""
+    stats, problem = ingest.stats, ingest.subscriber.problem
+    return {
+        "broker": _part(problem, "connected", {
+            "messages": ingest.subscriber.messages, "intake_queued": len(ingest.intake),
+            "intake_dropped": sum(ingest.intake.dropped.values()),
+        }),
+        "store": _part(stats.store_problem, "takes rows", {
+            "rows": stats.rows, "commits": stats.commits, "duplicates": stats.duplicates,
+            "unstored_rows": stats.unstored_rows,
+        }),
+    }
+
+
+def engine_part(centre: Centre, engine: Engine) -> dto.Part:
+    """The engine and its log: down while events can't be recorded, since then nobody is told."""
+    figures = centre.figures
+    return _part(figures.trouble or "", "evaluates every commit", {
+        "events": figures.events, "ticks": figures.ticks, "late_rows": engine.late_rows,
+        "unknown_rows": engine.unknown_rows,
+    })
+
+
+def counters(centre: Centre, ingest: Ingest, engine: Engine) -> dict[str, int]:
+    """What only grows, for Prometheus."""
+    stats = ingest.stats
+    return {
+        "rows": stats.rows, "batches": stats.batches, "store_commits": stats.commits, "duplicates": stats.duplicates,
+        "unstored_rows": stats.unstored_rows, "messages": ingest.subscriber.messages,
+        "evaluated_commits": centre.figures.commits, "evaluated_rows": centre.figures.rows,
+        "events": centre.figures.events, "ticks": centre.figures.ticks, "late_rows": engine.late_rows,
+    }
+
+
+def _part(problem: str, well: str, figures: dict[str, int]) -> dto.Part:
+    status = dto.Condition.DOWN if problem else dto.Condition.OK
+    return dto.Part(status=status, detail=problem or well, figures=dict(figures))
