@@ -28,6 +28,7 @@ from telemetry.wire import Presence, Status
 
 _LOG = structlog.get_logger()
 _STATUS_NS: Final = 10 * SECOND_NS
+_TELL_S: Final = 0.2
 _WRITE_S: Final = 1.0
 
 
@@ -104,10 +105,14 @@ class Gateway:
         self.uplink.notify()
 
     async def _report(self) -> None:
-        written_s = -math.inf
+        """Tell the centre and people nearby; a drill at full speed must not spend its time on that."""
+        told_s = written_s = -math.inf
         while True:
-            if time.monotonic() - written_s >= _WRITE_S:  # a drill at full speed must not write all the time
-                written_s = time.monotonic()
+            now_s = time.monotonic()
+            if now_s - written_s >= _WRITE_S:
+                written_s = now_s
                 write_status(self._plan.spool_dir, self.status(), self.uplink.trouble)
-            await self.uplink.report()
+            if now_s - told_s >= _TELL_S:
+                told_s = now_s
+                await self.uplink.report()
             await self._clock.sleep_until(self._clock.now_ns() + _STATUS_NS)

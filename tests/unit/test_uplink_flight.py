@@ -1,0 +1,97 @@
+"""The window without a broker: who goes first, when a batch is sent again, when silence is told."""
+
+from itertools import pairwise
+
+import pytest
+
+from gateway.flight import Flight
+from gateway.spool import Limits, Spool
+from telemetry.wire import Ack, EpochAck, Lane, Refusal
+from tests.unit.gateway_batches import HandClock, make_batch
+
+
+@pytest.fixture
+def spool(tmp_path):
+    opened = Spool.open(tmp_path / "spool", Limits(), HandClock())
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def flight(spool):
+    return Flight(spool, 10.0)
+
+
+def send_all(flight, now_s=0.0):
+    entries = []
+    while (entry := flight.next(now_s)) is not None:
+        entries.append(entry)
+        assert len(entries) < 1000
+    return entries
+
+
+def committed(spool, *seqs):
+    return Ack(epochs=(EpochAck(epoch=spool.epoch, committed=tuple((seq, seq) for seq in seqs)),))
+
+
+def test_alarms_then_live_then_backlog_each_within_its_window(spool, flight):
+    for lane in (Lane.BACKLOG, Lane.LIVE, Lane.ALARM):
+        for _ in range(40):
+            spool.append(make_batch(), lane)
+    sent = send_all(flight)
+    assert [entry.lane for entry in sent] == [Lane.ALARM] * 4 + [Lane.LIVE] * 4 + [Lane.BACKLOG] * 24
+    flight.take(committed(spool, sent[0].seq, sent[5].seq, sent[10].seq), 1.0)
+    assert [entry.lane for entry in send_all(flight, 1.0)] == [Lane.ALARM, Lane.LIVE, Lane.BACKLOG]
+
+
+def test_what_is_overdue_is_sent_again_with_growing_patience(spool, flight):
+    (entry,) = spool.append(make_batch(), Lane.LIVE)
+    times = []
+    for now_s in range(0, 1500):
+        times += [now_s for sent in send_all(flight, float(now_s)) if sent.key == entry.key]
+    assert times[:5] == [0, 10, 30, 70, 150]
+    assert {b - a for a, b in pairwise(times[6:])} == {320}
+    assert flight.wait_s(float(times[-1])) == 320
+
+
+def test_what_is_acknowledged_is_not_overdue(spool, flight):
+    for _ in range(3):
+        spool.append(make_batch(), Lane.LIVE)
+    send_all(flight)
+    assert flight.take(committed(spool, 1, 2, 3), 5.0)
+    assert flight.wait_s(5.0) is None
+    assert send_all(flight, 100.0) == []
+
+
+def test_silence_is_counted_from_the_last_acknowledgement(spool, flight):
+    for _ in range(3):
+        spool.append(make_batch(), Lane.LIVE)
+    assert flight.silent_s(50.0) == 0.0
+    send_all(flight, 50.0)
+    assert flight.silent_s(110.0) == 60.0
+    assert not flight.take(committed(spool, 99), 110.0), "it names nothing of ours"
+    assert flight.silent_s(110.0) == 60.0
+    flight.take(committed(spool, 1), 111.0)
+    assert flight.silent_s(115.0) == 4.0
+    flight.take(Ack(epochs=(EpochAck(epoch=spool.epoch, committed=((2, 2),), refused=(Refusal(3, "no"),)),)), 116.0)
+    assert flight.silent_s(200.0) == 0.0
+
+
+def test_after_a_reconnect_everything_open_goes_in_order(spool, flight):
+    for _ in range(3):
+        spool.append(make_batch(), Lane.LIVE)
+    assert [entry.seq for entry in send_all(flight)] == [1, 2, 3]
+    flight.take(committed(spool, 2), 0.0)
+    flight.clear()
+    spool.append(make_batch(), Lane.LIVE)
+    sent = send_all(flight, 1.0)
+    assert [(entry.seq, entry.lane) for entry in sent] == [(4, Lane.LIVE), (1, Lane.BACKLOG), (3, Lane.BACKLOG)]
+
+
+def test_dropped_batches_leave_the_window(spool, flight):
+    for _ in range(30):
+        spool.append(make_batch(), Lane.BACKLOG)
+    sent = send_all(flight)
+    for entry in sent:
+        spool.spoil(entry)
+    assert len(send_all(flight, 0.1)) == 6
