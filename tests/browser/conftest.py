@@ -21,12 +21,21 @@ PETREL = Path(sys.executable).parent / "petrel"
 SPEED = 120
 READY_S = 60.0
 STOP_S = 20.0
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-dev-shm-usage "
-    "--use-gl=angle --use-angle=swiftshader --enable-unsafe-swiftshader"
-).split()
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--use-gl=angle",  # the map needs WebGL, here in software
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+]
 DRIVER_NOISE = "GL Driver Message"
+COUNT = Path(__file__).with_name("colours.mjs").read_text(encoding="utf-8")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -209,19 +218,3 @@ def count_colour(contexts: Callable[..., BrowserContext]) -> Callable[[bytes, st
         return int(page.evaluate(COUNT, [list(png), colour]))
 
     return count
-
-
-COUNT = """
-async ([bytes, colour]) => {
-  const image = await createImageBitmap(new Blob([new Uint8Array(bytes)], { type: 'image/png' }));
-  const pen = new OffscreenCanvas(image.width, image.height).getContext('2d');
-  pen.drawImage(image, 0, 0);
-  const { data } = pen.getImageData(0, 0, image.width, image.height);
-  const want = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
-  let found = 0;
-  for (let i = 0; i < data.length; i += 4) {
-    if (want.every((value, channel) => Math.abs(data[i + channel] - value) < 8)) found += 1;
-  }
-  return found;
-}
-"""

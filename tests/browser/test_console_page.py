@@ -16,56 +16,15 @@ OFFICER = "Lin Hai"
 CJK = re.compile(r"[\u3400-\u9fff]")
 LATIN_WORDS = re.compile(r"[A-Za-z]{3,} [A-Za-z]{2,}")
 LEVELLED = ".row:is(.is-red, .is-orange, .is-yellow, .is-blue)"
-BY_LOOK = {"is-red": ("红", "红色"), "is-orange": ("橙", "橙色"), "is-yellow": ("黄", "黄色"), "is-blue": ("蓝", "蓝色")}
-
-# Every text that a person sees or hears, but names of people and sources, and the button that names the other language.
-TEXTS = """
-() => {
-  const apart = 'cite, bdi, button[lang], script, noscript';
-  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  const found = [document.title];
-  while (walk.nextNode()) {
-    const at = walk.currentNode.parentElement;
-    if (!at.closest(apart) && walk.currentNode.data.trim()) found.push(walk.currentNode.data.trim());
-  }
-  for (const at of document.querySelectorAll('[title], [aria-label], [placeholder], [alt]')) {
-    // what a device or a part said of itself is quoted as it said it
-    if (at.closest(apart) || at.translate === false) continue;
-    for (const name of ['title', 'aria-label', 'placeholder', 'alt']) if (at.getAttribute(name)) found.push(at.getAttribute(name));
-  }
-  return found;
+HERE = Path(__file__).parent
+TEXTS = (HERE / "texts.mjs").read_text(encoding="utf-8")
+FAINT = (HERE / "faint.mjs").read_text(encoding="utf-8")
+BY_LOOK = {
+    "is-red": ("红", "红色"),
+    "is-orange": ("橙", "橙色"),
+    "is-yellow": ("黄", "黄色"),
+    "is-blue": ("蓝", "蓝色"),
 }
-"""
-
-# Contrast of every visible text against what lies behind it (WCAG 2.2, 1.4.3); returns what falls short.
-FAINT = """
-() => {
-  const rgba = (text) => { const [r, g, b, a = 1] = text.match(/[\\d.]+/g).map(Number); return [r, g, b, a]; };
-  const over = (top, below) => top.slice(0, 3).map((c, i) => c * top[3] + below[i] * (1 - top[3]));
-  const light = (c) => { const [r, g, b] = c.map((v) => v / 255).map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
-  const chain = (at) => (at ? [at, ...chain(at.parentElement)] : []);
-  const short = [];
-  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (walk.nextNode()) {
-    const at = walk.currentNode.parentElement;
-    if (!walk.currentNode.data.trim() || at.closest('svg, .unseen, script, noscript') || !at.checkVisibility()) continue;
-    const around = chain(at);
-    const style = getComputedStyle(at);
-    let ground = [255, 255, 255];
-    for (const one of [...around].reverse()) ground = over(rgba(getComputedStyle(one).backgroundColor), ground);
-    const veil = around.reduce((all, one) => all * Number(getComputedStyle(one).opacity), 1);
-    const ink = rgba(style.color);
-    const seen = over([ink[0], ink[1], ink[2], ink[3] * veil], ground);
-    const [a, b] = [light(seen), light(ground)].sort((x, y) => y - x);
-    const size = parseFloat(style.fontSize);
-    const large = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700);
-    const ratio = (a + 0.05) / (b + 0.05);
-    if (ratio < (large ? 3 : 4.5)) short.push(`${ratio.toFixed(2)} ${walk.currentNode.data.trim()} (${at.className})`);
-  }
-  return short;
-}
-"""
 
 
 def first_row(page: Page) -> Locator:
@@ -86,7 +45,9 @@ def row_of(page: Page, alarm: str) -> Locator:
 
 
 def css_colour(page: Page, name: str) -> str:
-    found = page.evaluate("(name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim()", f"--{name}")
+    found = page.evaluate(
+        "(name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim()", f"--{name}"
+    )
     return str(found)
 
 
@@ -265,7 +226,9 @@ def test_the_unknown_is_grey_and_never_normal(stack: Any, open_page: Any) -> Non
     """F13: a station of which nothing is known does not look like one that is well."""
     page: Page = open_page(stack).page
     first_row(page)
-    unknown = [s for s in stack.get("api/v1/stations?limit=200")["items"] if s["outcome"] in ("unconfigured", "no_data")]
+    unknown = [
+        s for s in stack.get("api/v1/stations?limit=200")["items"] if s["outcome"] in ("unconfigured", "no_data")
+    ]
     assert unknown, "the default site has gauges without thresholds"
     for station in unknown:
         page.goto(f"{stack.url}#station={station['id']}")
@@ -274,7 +237,9 @@ def test_the_unknown_is_grey_and_never_normal(stack: Any, open_page: Any) -> Non
         assert badge.locator(".shape").evaluate("(shape) => getComputedStyle(shape).fill") == "none"
 
 
-@pytest.mark.parametrize(("width", "height", "media"), [(1440, 900, "screen"), (390, 844, "screen"), (1440, 900, "print")])
+@pytest.mark.parametrize(
+    ("width", "height", "media"), [(1440, 900, "screen"), (390, 844, "screen"), (1440, 900, "print")]
+)
 def test_text_is_legible(
     stack: Any, open_page: Any, pictures: Callable[[str], Path], width: int, height: int, media: Any
 ) -> None:

@@ -63,5 +63,7 @@ def test_english_has_no_chinese_and_nothing_is_empty_but_a_letter() -> None:
 def test_words_stand_in_the_catalogues_only(path: Path) -> None:
     """Chinese outside them would be shown in English too; boot.mjs speaks both, before a language is known."""
     if path.name in ("boot.mjs", "header.mjs", "list.mjs"):
-        pytest.skip("says a fixed word in both languages: the failure to start, the name of the language, the drill mark")
+        pytest.skip(
+            "says a fixed word in both languages: the failure to start, the name of the language, the drill mark"
+        )
     assert CJK.search(path.read_text(encoding="utf-8")) is None

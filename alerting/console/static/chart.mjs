@@ -1,6 +1,7 @@
 // The chart of one series: its values, its named thresholds, doubt marked, gaps left as gaps.
 import { points } from './api.mjs';
 import { drawThresholds, drawQuality, scaleRange } from './chartdraw.mjs';
+import { append, withGaps } from './columns.mjs';
 import { clock, day, lang, number, pick, siteDate, t, unitName } from './i18n/index.mjs';
 import { colour, LEVELS } from './levels.mjs';
 import { html, uPlot, useEffect, useRef, useState } from './lib.mjs';
@@ -8,13 +9,12 @@ import { Badge } from './badge.mjs';
 import { dataNow, state } from './store.mjs';
 
 /** @typedef {import('./types.mjs').Reading} Reading */
-/** Columns: seconds since the epoch; values of the line; lowest and highest of each bucket; quality.
- * @typedef {{time: number[], value: (number|null)[], low: (number|null)[], high: (number|null)[], quality: string[]}} Columns */
+/** @typedef {import('./columns.mjs').Columns} Columns */
 
 /** Buckets that keep a chart below some thousand points; the shortest range is drawn from raw rows. */
 const EVERY_S = /** @type {Record<number, number|undefined>} */ ({ 24: 60, 72: 300 });
+const HOUR_S = 3_600;
 const HOUR_MS = 3_600_000;
-const GAP_FACTOR = 3.5;
 /** Events bring the newest sample only; what a gateway sends late is asked for now and then. */
 const AGAIN_MS = 30_000;
 
@@ -45,7 +45,7 @@ export function Chart({ reading, hours }) {
   }, [key, state.snapshots]);
 
   const current = columns?.of === key ? columns.data : null;
-  if (current) append(current, reading, hours);
+  if (current) append(current, reading, dataNow() / 1000 - hours * HOUR_S);
   const rows = current?.time.length ?? 0;
   useEffect(() => {
     if (!box.current || !current) return undefined;
@@ -94,40 +94,6 @@ async function load(series, hours, signal) {
   return withGaps({ time: p.time.map((ms) => ms / 1000), value, low: p.min ?? value, high: p.max ?? value, quality: [...p.quality] });
 }
 
-/** Where rows are missing altogether (nothing was stored), put an empty one, so that no line is drawn across.
- * @param {Columns} raw @returns {Columns} */
-export function withGaps(raw) {
-  const steps = raw.time.slice(1).map((time, i) => time - raw.time[i]).sort((a, b) => a - b);
-  const usual = steps[Math.floor(steps.length / 2)] ?? Infinity;
-  /** @type {Columns} */
-  const out = { time: [], value: [], low: [], high: [], quality: [] };
-  raw.time.forEach((time, i) => {
-    const before = raw.time[i - 1];
-    if (i > 0 && time - before > GAP_FACTOR * usual) push(out, before + usual, null, null, null, 'MISSING');
-    push(out, time, raw.value[i], raw.low[i], raw.high[i], raw.quality[i]);
-  });
-  return out;
-}
-
-/** @param {Columns} to @param {number} time @param {number|null} value @param {number|null} low @param {number|null} high @param {string} quality */
-function push(to, time, value, low, high, quality) {
-  to.time.push(time);
-  to.value.push(value);
-  to.low.push(low);
-  to.high.push(high);
-  to.quality.push(quality);
-}
-
-/** Add the newest reading that an event brought, and drop what left the range. @param {Columns} data @param {Reading} reading @param {number} hours */
-function append(data, reading, hours) {
-  const time = Date.parse(reading.time ?? '') / 1000;
-  const last = data.time.at(-1) ?? -Infinity;
-  if (time > last) push(data, time, reading.value, reading.value, reading.value, reading.quality);
-  const oldest = dataNow() / 1000 - hours * 3600;
-  const drop = data.time.findIndex((at) => at >= oldest);
-  if (drop > 0) for (const column of Object.values(data)) column.splice(0, drop);
-}
-
 /** @param {Columns} data @returns {any} */
 const uplotData = (data) => [data.time, data.high, data.low, data.value];
 
@@ -139,7 +105,8 @@ function readout(data, at, reading) {
   const i = at ?? data.time.length - 1;
   if (i < 0 || i >= data.time.length) return '';
   const ms = data.time[i] * 1000;
-  const doubt = data.quality[i] === 'GOOD' ? '' : ` · ${t(`quality.${data.quality[i]}`)}`;
+  const well = data.quality[i] === 'GOOD' || (data.quality[i] === 'MISSING' && data.value[i] !== null); // a bucket with some polls missed
+  const doubt = well ? '' : ` · ${t(`quality.${data.quality[i]}`)}`;
   return `${day(ms)} ${clock(ms)}  ${number(data.value[i], reading.unit)} ${unitName(reading.unit)}${doubt}`;
 }
 

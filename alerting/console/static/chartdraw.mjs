@@ -1,8 +1,9 @@
 // What is painted on the chart's canvas beside the line: thresholds below it, marks of doubt above it.
+import { missing } from './columns.mjs';
 import { pick, t } from './i18n/index.mjs';
 import { colour, LEVELS, reached } from './levels.mjs';
 
-/** @typedef {import('./chart.mjs').Columns} Columns */
+/** @typedef {import('./columns.mjs').Columns} Columns */
 
 const AIR = 0.08;
 const RIBBON = 7;
@@ -77,21 +78,6 @@ export function drawQuality(u, data) {
     point(pen, u.valToPos(data.time[i], 'x', true), u.valToPos(value, 'y', true), quality === 'BAD');
   });
   pen.restore();
-}
-
-/** The stretches without a value, each from the last value before to the first after. @param {Columns} data */
-export function missing(data) {
-  /** @type {[number, number][]} */
-  const found = [];
-  data.value.forEach((value, i) => {
-    if (value !== null) return;
-    const from = data.time[Math.max(0, i - 1)];
-    const to = data.time[Math.min(data.time.length - 1, i + 1)];
-    const open = found.at(-1);
-    if (open && from <= open[1]) open[1] = to;
-    else found.push([from, to]);
-  });
-  return found;
 }
 
 /** @param {any} u @param {number} from @param {number} to in seconds */
