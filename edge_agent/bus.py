@@ -89,7 +89,8 @@ class Bus:
     def __init__(self, plan: BusPlan, source: str, clock: Clock, sink: Sink, rng: np.random.Generator) -> None:
         self.plan, self._source, self._clock, self._sink = plan, source, clock, sink
         self._line = open_line(plan)
-        self._link = Breaker(*_RECONNECT_NS, rng)
+        self._link = Breaker(*_RECONNECT_NS, rng, grace=1)
+        self._down = ""
         self._shared = len(plan.devices) > 1
         devices = [Device(device, plan.cost) for device in plan.devices]
         self._devices = [_Polled(device, Breaker(*_PROBE_NS, rng, grace=1)) for device in devices]
@@ -179,24 +180,26 @@ class Bus:
         if self._line.connected:
             return
         if not self._link.allows(due_ns):
-            raise LineDownError(f"{self.plan.name}: line is down, waiting to try again")
-        try:
-            await self._line.connect()
-        except LineDownError:
-            self._link.fail(due_ns)
-            raise
+            raise LineDownError(self._down)
+        await self._line.connect()
 
     def _judge(self, one: _Polled, poll: Poll) -> None:
         """Draw conclusions from a poll: breakers, figures, and one log line when the state changes."""
         if poll.readings is not None:
             self._link.succeed()
             one.breaker.succeed()
-        elif isinstance(poll.failure, LineDownError):
-            one.stats.failures += 1
         else:
             one.stats.failures += 1
-            one.breaker.fail(one.due_ns, self._least_wait_ns())
+            self._hold_back(one, poll)
         self._note(one, OK if poll.failure is None else str(poll.failure))
+
+    def _hold_back(self, one: _Polled, poll: Poll) -> None:
+        """Blame the line when it is down, otherwise the device."""
+        if not isinstance(poll.failure, LineDownError):
+            one.breaker.fail(one.due_ns, self._least_wait_ns())
+        elif self._link.allows(one.due_ns):
+            self._down = str(poll.failure)
+            self._link.fail(one.due_ns)
 
     def _least_wait_ns(self) -> int:
         """How rarely a dead unit must be probed so that all dead ones together cost little (P1)."""

@@ -10,14 +10,14 @@ from edge_agent.decode import Answer, Readings, decoder
 from edge_agent.drivers.modbus.driver import Call, GarbledError, Line, LineDownError, LineError, NoAnswerError
 from edge_agent.drivers.modbus.frames import ExceptionAnswerError, Refusal
 from edge_agent.plan import LineCost, Span, halves, merge
-from telemetry.clock import HOUR_NS
+from telemetry.clock import MINUTE_NS
 from telemetry.quality import Cause
 
 _log = structlog.get_logger(__name__)
 _CUT: Final = (Refusal.ADDRESS, Refusal.VALUE)
 _UNREACHED: Final = (Refusal.NO_PATH, Refusal.NO_TARGET)
-_REMEMBER_NS: Final = HOUR_NS
-"""After this a device is asked again for what it refused: it may have got new firmware, or had a bad moment."""
+_REMEMBER_NS: Final = 10 * MINUTE_NS
+"""After this a device is asked again for what it refused: it may have been set up, or have had a bad moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Device:
         wanted = [column.span for column in plan.columns]
         self._wanted = tuple(sorted({*wanted, *(gate.column.span for gate in plan.gates)}))
         self._whole = merge(self._wanted, cost, plan.limits)
-        self._whole_again_ns: int | None = None
+        self._settled_until_ns: int | None = None
         self._use(self._whole)
 
     @property
@@ -46,16 +46,16 @@ class Device:
 
     async def poll(self, line: Line, due_ns: int) -> Poll:
         """Ask for everything; a failure costs the registers that it touches and no others."""
-        if self._whole_again_ns is not None and not 0 <= self._whole_again_ns - due_ns <= _REMEMBER_NS:
+        if self._settled_until_ns is not None and not 0 < self._settled_until_ns - due_ns <= _REMEMBER_NS:
             self._use(self._whole)
-            self._whole_again_ns = None
+            self._settled_until_ns = None
         answers: list[Answer] = []
         failure: LineError | ExceptionAnswerError | None = None
-        for block, call in zip(self._blocks, self._calls, strict=True):
+        for call in self._calls:
             try:
                 answers.append(await line.transact(call))
             except ExceptionAnswerError as exc:
-                if exc.code in _CUT and len(self._inside(block)) > 1:
+                if exc.code in _CUT and self._settled_until_ns is None:
                     return await self._learn(line, due_ns)
                 failure = failure or exc
                 answers.append(_cause(exc))
@@ -74,17 +74,17 @@ class Device:
         return Poll(self._decoder.decode(answers + lost), failure)
 
     async def _learn(self, line: Line, due_ns: int) -> Poll:
-        """Find out what exactly is refused by halving, keep the rest, and remember it."""
+        """Find out what exactly is refused by halving, keep the rest, and remember it for a while."""
         found: list[tuple[Span, bytes]] = []
         try:
             for block in self._whole:
                 found += await self._narrow(line, block)
-        except LineError as exc:
-            return Poll(None, exc)
+        except (LineError, ExceptionAnswerError) as exc:
+            return self._result([_cause(exc)] * len(self._blocks), exc)
+        self._settled_until_ns = due_ns + _REMEMBER_NS
         if not found:
             return self._result([Cause.DEVICE] * len(self._blocks), ExceptionAnswerError(Refusal.ADDRESS))
         self._use(tuple(span for span, _ in found))
-        self._whole_again_ns = due_ns + _REMEMBER_NS
         refused = [f"{span.table} {span.address}+{span.count}" for span in self.refused]
         _log.warning("device refuses registers", device=self.plan.name, unit=self.plan.unit, refused=refused)
         return self._result([data for _, data in found], None)
@@ -92,7 +92,9 @@ class Device:
     async def _narrow(self, line: Line, span: Span) -> list[tuple[Span, bytes]]:
         try:
             return [(span, await line.transact(self._call(span)))]
-        except ExceptionAnswerError:
+        except ExceptionAnswerError as exc:
+            if exc.code not in _CUT:
+                raise
             parts = halves(span, self._wanted)
         return [found for part in parts for found in await self._narrow(line, part)]
 
@@ -104,9 +106,8 @@ class Device:
     def _call(self, span: Span) -> Call:
         return Call.of(span.request(self.plan.unit), self.plan.pause_s)
 
-    def _inside(self, block: Span) -> list[Span]:
-        return [span for span in self._wanted if block.covers(span)]
 
-
-def _cause(exc: ExceptionAnswerError) -> Cause:
-    return Cause.COMMS if exc.code in _UNREACHED else Cause.DEVICE
+def _cause(exc: LineError | ExceptionAnswerError) -> Cause:
+    """A device that refuses speaks for itself; a converter that can't reach it does not."""
+    refused = isinstance(exc, ExceptionAnswerError) and exc.code not in _UNREACHED
+    return Cause.DEVICE if refused else Cause.COMMS

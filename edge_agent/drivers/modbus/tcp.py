@@ -1,6 +1,7 @@
 """Modbus TCP: one connection, one transaction at a time; a slow device blocks nobody but itself."""
 
 import asyncio
+import time
 from typing import Final
 
 from edge_agent.drivers.modbus import frames
@@ -19,6 +20,7 @@ class TcpLine:
         self._link: _Link | None = None
         self._transaction = 0
         self._silent_times = 0
+        self._rest_until = 0.0
 
     @property
     def connected(self) -> bool:
@@ -44,6 +46,8 @@ class TcpLine:
         """The data of the answer; see ``Line``."""
         if self._link is None or not self._link.is_open:
             raise LineDownError(f"{self._host}:{self._port}: not connected")
+        if self._rest_until:
+            await asyncio.sleep(self._rest_until - time.monotonic())
         self._transaction = self._transaction % 0xFFFF + 1
         try:
             unit, pdu = await self._link.ask(self._transaction, call, self._timeout_s)
@@ -51,8 +55,7 @@ class TcpLine:
             self._silence()
             raise
         self._silent_times = 0
-        if call.pause_s:
-            await asyncio.sleep(call.pause_s)
+        self._rest_until = time.monotonic() + call.pause_s if call.pause_s else 0.0
         return accept(call, unit, pdu, self.counters)
 
     def close(self) -> None:
