@@ -1,7 +1,7 @@
 """The devices of one line, as pymodbus's server sees them: registers on the way in, faults on the way out."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -33,6 +33,9 @@ class Bus:
         self._twins = {unit.unit: Twin(unit) for unit in units}
         self._observe, self._clock, self._faults, self._rng, self._tcp = observe, clock, faults, rng, tcp
         self._mute: set[int] = set()
+        self.late: Callable[[bytes], None] = _lost
+        """Sends a packet after its time; the handler itself must not wait, since pymodbus would label what it sends
+        afterwards with the unit and transaction of whatever was asked meanwhile."""
         self.refused = 0
         """Reads that failed because a value did not fit its register."""
 
@@ -51,7 +54,10 @@ class Bus:
             self._mute.discard(unit)
             return b""
         kind = self._faults(twin.unit.device, self._clock.now_ns())
-        return packet if kind is None or kind not in KINDS else KINDS[kind](Answer(packet, self._tcp, self._rng))
+        if kind == "slow":
+            asyncio.get_running_loop().call_later(SLOW, self.late, packet)
+            return b""
+        return packet if kind is None else KINDS[kind](Answer(packet, self._tcp, self._rng))
 
     def _device(self, number: int, twin: Twin) -> SimDevice:
         action: SimAction = partial(self._act, twin)
@@ -65,8 +71,6 @@ class Bus:
         if written is not None or function not in _READS:
             return None
         now_ns = self._clock.now_ns()
-        if self._faults(twin.unit.device, now_ns) == "slow":
-            await asyncio.sleep(SLOW)
         try:
             memory = twin.memory(self._observe, now_ns)
         except SilentDeviceError:
@@ -78,6 +82,10 @@ class Bus:
             return ExcCodes.DEVICE_FAILURE
         _fill(registers, first, _READS[function], memory)
         return None
+
+
+def _lost(_packet: bytes) -> None:
+    """Nobody to send it to."""
 
 
 def _fill(registers: list[int], first: int, table: Table, memory: Memory) -> None:

@@ -14,6 +14,7 @@ from typing import Final, Literal, NamedTuple, cast
 
 import numpy as np
 from pymodbus.server import ModbusSerialServer, ModbusTcpServer
+from pymodbus.server.base import ModbusBaseServer
 
 from simulators import faults
 from simulators.bus import Bus
@@ -72,6 +73,7 @@ async def serve(
 @asynccontextmanager
 async def _tcp(line: Line, bus: Bus) -> AsyncIterator[Endpoint]:
     server = ModbusTcpServer(bus.devices(), address=(_LOOPBACK, line.port), trace_packet=bus.trace)
+    bus.late = partial(_send, server)
     if not await server.listen():
         raise OSError(f"bus {line.bus}: port {line.port} is taken, expected a free one")
     try:
@@ -85,6 +87,7 @@ async def _tcp(line: Line, bus: Bus) -> AsyncIterator[Endpoint]:
 async def _rtu(line: Line, bus: Bus, folder: Path) -> AsyncIterator[Endpoint]:
     wire = SerialLine(folder / line.bus)
     server = ModbusSerialServer(bus.devices(), port=str(wire.path), trace_packet=bus.trace)
+    bus.late = partial(_send, server)
     # pymodbus opens ports by name, and the far end of a pseudo-terminal has none: give it the end itself.
     server.call_create = partial(connect, wire, server.handle_new_connection)
     try:
@@ -93,3 +96,10 @@ async def _rtu(line: Line, bus: Bus, folder: Path) -> AsyncIterator[Endpoint]:
     finally:
         await server.shutdown()  # type: ignore[no-untyped-call]  # pymodbus leaves it out
         wire.close()
+
+
+def _send(server: ModbusBaseServer, packet: bytes) -> None:
+    """Send a packet to whoever is connected."""
+    for handler in server.active_connections.values():
+        if handler.transport is not None:
+            handler.send(packet)

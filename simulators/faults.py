@@ -51,8 +51,9 @@ def wrong_values(answer: Answer) -> bytes:
 KINDS: Final[dict[str, Callable[[Answer], bytes]]] = {
     "dead": dead, "garbage": garbage, "truncated": truncated, "wrong_unit": wrong_unit, "wrong_values": wrong_values,
 }
-SLOW: Final = 1.0
-"""Real seconds that a slow device takes to answer: longer than any gateway waits."""
+SLOW: Final = 0.45
+"""Real seconds that a slow device takes to answer: longer than the default site's 0.3 s, less than twice that, which
+is how long a gateway leaves a silent unit alone. Later still, nothing on a serial line tells whose answer it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from telemetry.clock import HOUR_NS
 from tests.unit.sim_oracle import default_world
 
 SCENARIO = load_scenario("doksuri-2023").settings
-ASKED = (
+Spot = tuple[str, str, str]
+ASKED: tuple[Spot, ...] = (
     ("wx-meizhou", "wind-speed", "wind_speed"), ("wx-meizhou", "wind-direction", "wind_direction"),
     ("wx-hushi", "rain", "rain_total"), ("tide-xiuyu", "level", "sea_level"), ("rv-hushi", "level", "water_level"),
     ("pl-lng-out", "flow", "flow"), ("pl-lng-in", "pressure", "pipe_pressure"), ("gas-lng", "north", "combustible_gas"),

@@ -1,0 +1,144 @@
+"""Every profile of the catalogue can be simulated: its twin answers an independent client with the world's values."""
+
+import math
+from dataclasses import dataclass
+
+import pytest
+from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
+
+from device_profiles import model, registry
+from device_profiles.check import varied
+from device_profiles.model import Point, Table
+from simulators.devices import Line, TcpEndpoint, serve
+from simulators.twin import OWN, Choice, Twin, Unit
+from telemetry.clock import LockstepClock
+from telemetry.quantity import QUANTITIES
+from telemetry.units import conversion
+
+NOW_NS = 1_690_500_000_000_000_000
+CASES = [(name, variant) for name in registry.names() for variant in (None, *registry.load(name).variants)]
+IDS = [name if variant is None else f"{name}+{variant}" for name, variant in CASES]
+
+
+def canonical(point: Point, device_value: float) -> float:
+    gain, offset = conversion(point.unit, QUANTITIES[point.quantity].unit)
+    return device_value * gain + offset
+
+
+def wanted(point: Point) -> float:
+    """A value that the sensor and its register can show, not at a round number of either; gates stay open."""
+    if point.quantity == "signal_quality":
+        return 83.0
+    holds = model.register(point.register).type
+    low, high = max(point.valid[0], holds.low * point.scale), min(point.valid[1], holds.high * point.scale)
+    return canonical(point, low + 0.3712345 * (high - low))
+
+
+@dataclass
+class Bench:
+    """Observes what the points want, at a station called by the profile."""
+
+    profile: model.Profile
+
+    def __call__(self, station: str, point: str, quantity: str, time_ns: int) -> float:
+        assert (station, time_ns) == ("bench", NOW_NS)
+        return wanted(next(p for p in self.profile.points if p.name == point and p.quantity == quantity))
+
+
+def client_of(endpoint):
+    if isinstance(endpoint, TcpEndpoint):
+        return AsyncModbusTcpClient(endpoint.host, port=endpoint.port, timeout=1, retries=0)
+    return AsyncModbusSerialClient(str(endpoint.path), baudrate=115200, timeout=1, retries=0)
+
+
+async def read(client, point: Point, unit: int) -> float:
+    """The device's own value by pymodbus's conversions, which share no code with ours."""
+    spot = model.register(point.register)
+    ask = {
+        Table.HOLDING: client.read_holding_registers, Table.INPUT: client.read_input_registers,
+        Table.COIL: client.read_coils, Table.DISCRETE: client.read_discrete_inputs,
+    }[spot.table]
+    answer = await ask(spot.address, count=spot.count, device_id=unit)
+    assert not answer.isError(), answer
+    if spot.table.is_bits:
+        return float(answer.bits[0])
+    return number(client, spot, answer.registers, point.mask)
+
+
+def number(client, spot: model.Register, words: list[int], mask: int | None) -> float:
+    if spot.type.name == "bit":
+        return float(words[0] >> spot.bit & 1)
+    if spot.type.size == 1:
+        return float(words[0] >> 8 if spot.high else words[0] & 0xFF)
+    if mask is not None:
+        return float((words[0] & mask) // (mask & -mask))
+    kinds = {"u": "UINT", "s": "INT", "f": "FLOAT"}
+    kind = client.DATATYPE[kinds[spot.type.name[0]] + spot.type.name[1:]]
+    assert spot.order in ("abcd", "cdab"), "teach this test the byte-swapped orders first"
+    return float(client.convert_from_registers(words, kind, word_order="big" if spot.order == "abcd" else "little"))
+
+
+@pytest.mark.parametrize(("name", "variant"), CASES, ids=IDS)
+async def test_twin_shows_the_world_within_the_resolution_of_its_registers(name, variant, tmp_path):
+    profile = varied(registry.load(name), variant)
+    unit = Unit(device="one", unit=7, profile=profile, station="bench", points={})
+    line = Line(bus="bus", transport=profile.transports[0], units=(unit,))
+    async with serve([line], Bench(profile), LockstepClock(NOW_NS), tmp_path) as endpoints:
+        client = client_of(endpoints["bus"])
+        assert await client.connect()
+        for point in profile.points:
+            found = await read(client, point, 7)
+            if point.quantity in OWN:
+                assert point.valid[0] <= found <= point.valid[1]
+                continue
+            step = abs(canonical(point, point.scale) - canonical(point, 0.0))
+            floating = model.register(point.register).type.is_float
+            shown = canonical(point, found * point.scale + point.offset)
+            near = abs(wanted(point)) * 1e-6 if floating else 0.5000001 * step
+            assert shown == pytest.approx(wanted(point), abs=near), point.name
+        client.close()
+
+
+@pytest.mark.parametrize(("name", "variant"), CASES, ids=IDS)
+def test_twin_keeps_its_gates_open_for_sound_values_and_shuts_them_for_lost_ones(name, variant):
+    profile = varied(registry.load(name), variant)
+    unit = Unit(device="one", unit=7, profile=profile, station="bench", points={})
+    twin = Twin(unit)
+    assert all(gate_is_open(profile, gate, twin.memory(Bench(profile), NOW_NS)) for gate in profile.gates)
+    for point in profile.points:
+        if point.gates and not point.missing:
+            lost = twin.memory(without(profile, point.name), NOW_NS)
+            assert not all(gate_is_open(profile, gate, lost) for gate in point.gates)
+
+
+def without(profile, name):
+    bench = Bench(profile)
+    return lambda station, point, quantity, t: math.nan if point == name else bench(station, point, quantity, t)
+
+
+def gate_is_open(profile, name, memory) -> bool:
+    gate = profile.gates[name]
+    spot = model.register(gate.register)
+    word = memory.get((spot.table, spot.address), 0)
+    field = word if gate.mask is None else (word & gate.mask) // (gate.mask & -gate.mask)
+    return gate.min <= field <= gate.max
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_the_choices_of_a_site_reach_the_twin(name):
+    """Another name and a zero: the world is asked under the site's name, the device shows the value less the zero."""
+    profile = registry.load(name)
+    point = profile.points[0]
+    asked = []
+
+    def observe(station, name, quantity, time_ns):
+        asked.append(name)
+        found = next((p for p in profile.points if p.name == name), point)
+        return wanted(found) + (1.0 if name == "other" else 0.0)
+
+    plain = Twin(Unit(device="d", unit=1, profile=profile, station="bench", points={}))
+    chosen = Twin(Unit(
+        device="d", unit=1, profile=profile, station="bench", points={point.name: Choice(name="other", offset=1.0)}
+    ))
+    assert chosen.memory(observe, NOW_NS) == plain.memory(observe, NOW_NS)
+    assert "other" in asked
