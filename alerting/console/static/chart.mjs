@@ -29,13 +29,14 @@ export function Chart({ reading, hours }) {
 
   useEffect(() => {
     const control = new AbortController();
-    const fetchAll = () => load(reading.series, hours, control.signal).then(
-      (data) => {
-        setFailed('');
-        setColumns({ of: key, data });
-      },
-      (/** @type {Error} */ error) => control.signal.aborted || setFailed(error.message),
-    );
+    const fetchAll = () =>
+      load(reading.series, hours, control.signal).then(
+        (data) => {
+          setFailed('');
+          setColumns({ of: key, data });
+        },
+        (/** @type {Error} */ error) => control.signal.aborted || setFailed(error.message),
+      );
     fetchAll();
     const timer = setInterval(fetchAll, AGAIN_MS);
     return () => {
@@ -49,7 +50,11 @@ export function Chart({ reading, hours }) {
   const rows = current?.time.length ?? 0;
   useEffect(() => {
     if (!box.current || !current) return undefined;
-    const made = new uPlot(options(box.current, reading, () => plot.current?.rows ?? current, setCursor), uplotData(current), box.current);
+    const made = new uPlot(
+      options(box.current, reading, () => plot.current?.rows ?? current, setCursor),
+      uplotData(current),
+      box.current,
+    );
     plot.current = { made, rows: current };
     const watcher = new ResizeObserver(() => box.current && made.setSize(size(box.current)));
     watcher.observe(box.current);
@@ -79,8 +84,10 @@ export function Chart({ reading, hours }) {
 /** The thresholds by name: those out of the chart's reach too. @param {{reading: Reading}} props */
 function Thresholds({ reading }) {
   if (reading.thresholds.length === 0) return html`<p class="thresholds none">${t('chart.noThresholds')}</p>`;
-  return html`<ul class="thresholds">${reading.thresholds.map((threshold) => html`<li key=${threshold.rule}>
-    <${Badge} of=${LEVELS[threshold.level]} size="16" /> ${pick(threshold.name)} <b>${threshold.op.startsWith('<') ? '≤' : '≥'} ${number(threshold.value, reading.unit)}</b></li>`)}</ul>`;
+  return html`<ul class="thresholds">${reading.thresholds.map(
+    (threshold) => html`<li key=${threshold.rule}>
+    <${Badge} of=${LEVELS[threshold.level]} size="16" /> ${pick(threshold.name)} <b>${threshold.op.startsWith('<') ? '≤' : '≥'} ${number(threshold.value, reading.unit)}</b></li>`,
+  )}</ul>`;
 }
 
 /** @param {string} series @param {number} hours @param {AbortSignal} signal @returns {Promise<Columns>} */
@@ -91,7 +98,13 @@ async function load(series, hours, signal) {
   const answer = await points(series, { from, to: new Date(now + HOUR_MS / 60).toISOString(), every, signal });
   const { points: p } = answer;
   const value = p.value ?? p.mean ?? [];
-  return withGaps({ time: p.time.map((ms) => ms / 1000), value, low: p.min ?? value, high: p.max ?? value, quality: [...p.quality] });
+  return withGaps({
+    time: p.time.map((ms) => ms / 1000),
+    value,
+    low: p.min ?? value,
+    high: p.max ?? value,
+    quality: [...p.quality],
+  });
 }
 
 /** @param {Columns} data @returns {any} */
@@ -115,7 +128,12 @@ function readout(data, at, reading) {
  * @param {() => Columns} rows @param {(index: number|null) => void} setCursor
  */
 function options(box, reading, rows, setCursor) {
-  const axis = { stroke: colour('dim'), grid: { stroke: colour('grid'), width: 1 }, ticks: { show: false }, font: '12px sans-serif' };
+  const axis = {
+    stroke: colour('dim'),
+    grid: { stroke: colour('grid'), width: 1 },
+    ticks: { show: false },
+    font: '12px sans-serif',
+  };
   const line = colour('series');
   const hidden = { stroke: 'transparent', points: { show: false } };
   return {
@@ -125,7 +143,14 @@ function options(box, reading, rows, setCursor) {
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 7, fill: line } },
     tzDate: (/** @type {number} */ seconds) => wall(seconds),
     scales: { x: { time: true }, y: { range: () => scaleRange(rows(), reading.thresholds) } },
-    axes: [{ ...axis, values: axisTimes, space: 70 }, { ...axis, size: 52, values: (/** @type {any} */ _, /** @type {number[]} */ v) => v.map((n) => String(Number(n.toFixed(3)))) }],
+    axes: [
+      { ...axis, values: axisTimes, space: 70 },
+      {
+        ...axis,
+        size: 52,
+        values: (/** @type {any} */ _, /** @type {number[]} */ v) => v.map((n) => String(Number(n.toFixed(3)))),
+      },
+    ],
     series: [{}, hidden, hidden, { stroke: line, width: 1.8, points: { show: false }, spanGaps: false }],
     bands: [{ series: [1, 2], fill: colour('band') }],
     hooks: {
@@ -139,7 +164,14 @@ function options(box, reading, rows, setCursor) {
 /** A date whose *local* fields are the time of the site: what uPlot reads to place its ticks. @param {number} seconds */
 function wall(seconds) {
   const d = siteDate(seconds * 1000);
-  return new Date(d.getUTCFullYear(), d.getUTCMonth(), d.getUTCDate(), d.getUTCHours(), d.getUTCMinutes(), d.getUTCSeconds());
+  return new Date(
+    d.getUTCFullYear(),
+    d.getUTCMonth(),
+    d.getUTCDate(),
+    d.getUTCHours(),
+    d.getUTCMinutes(),
+    d.getUTCSeconds(),
+  );
 }
 
 /** @param {any} _ @param {number[]} splits in seconds */

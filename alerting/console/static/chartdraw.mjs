@@ -17,7 +17,11 @@ export function scaleRange(data, thresholds) {
   const values = [...data.low, ...data.high].filter((v) => v !== null);
   const seen = values.length ? [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))] : [];
   const hit = Math.max(0, ...seen.map((v) => reached(v, thresholds)));
-  const next = thresholds.map((x) => x.level).filter((level) => level > hit).sort((a, b) => a - b)[0] ?? hit;
+  const next =
+    thresholds
+      .map((x) => x.level)
+      .filter((level) => level > hit)
+      .sort((a, b) => a - b)[0] ?? hit;
   const near = thresholds.filter((x) => x.level <= next).map((x) => x.value);
   const all = [...seen, ...near];
   if (all.length === 0) return [0, 1];
@@ -83,7 +87,10 @@ export function drawQuality(u, data) {
 /** @param {any} u @param {number} from @param {number} to in seconds */
 function ribbon(u, from, to) {
   const ratio = devicePixelRatio;
-  const [left, right] = [u.valToPos(from, 'x', true), Math.max(u.valToPos(to, 'x', true), u.valToPos(from, 'x', true) + 2)];
+  const [left, right] = [
+    u.valToPos(from, 'x', true),
+    Math.max(u.valToPos(to, 'x', true), u.valToPos(from, 'x', true) + 2),
+  ];
   const { ctx: pen, bbox } = u;
   const height = RIBBON * ratio;
   const top = bbox.top + bbox.height - height;

@@ -9,7 +9,10 @@ const GAP_FACTOR = 3.5;
 /** Where rows are missing altogether (nothing was stored), put an empty one, so that no line is drawn across.
  * @param {Columns} raw @returns {Columns} */
 export function withGaps(raw) {
-  const steps = raw.time.slice(1).map((time, i) => time - raw.time[i]).sort((a, b) => a - b);
+  const steps = raw.time
+    .slice(1)
+    .map((time, i) => time - raw.time[i])
+    .sort((a, b) => a - b);
   const usual = steps[Math.floor(steps.length / 2)] ?? Infinity;
   /** @type {Columns} */
   const out = { time: [], value: [], low: [], high: [], quality: [] };

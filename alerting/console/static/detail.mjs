@@ -26,10 +26,12 @@ export function Detail({ view, chosen }) {
     </header>
     ${alarm && html`<${Why} alarm=${alarm} />`}
     ${chosen.area && html`<${AreaLine} code=${chosen.area} />`}
-    ${station && reading
-      ? html`<div class="body"><${Readings} station=${station} chosen=${reading.series} />
+    ${
+      station && reading
+        ? html`<div class="body"><${Readings} station=${station} chosen=${reading.series} />
           <${Chart} reading=${reading} hours=${Number(view.hours ?? 24)} /></div>`
-      : html`<p class="empty">${t(state.site ? 'detail.none' : 'list.loading')}</p>`}
+        : html`<p class="empty">${t(state.site ? 'detail.none' : 'list.loading')}</p>`
+    }
   </section>`;
 }
 
@@ -40,20 +42,25 @@ function stationOf(chosen, alarm) {
   const evidence = stationWith(alarm?.series ?? []);
   if (evidence) return evidence;
   const all = [...state.stations.values()].filter((s) => !chosen.area || s.town === chosen.area);
-  const ruled = all.find((s) => s.readings.some((r) => r.thresholds.some((threshold) => threshold.rule === alarm?.rule)));
+  const ruled = all.find((s) =>
+    s.readings.some((r) => r.thresholds.some((threshold) => threshold.rule === alarm?.rule)),
+  );
   return ruled ?? all.sort((a, b) => b.level - a.level || (a.id < b.id ? -1 : 1))[0];
 }
 
 /** The station that has one of these series. @param {string[]} series */
-const stationWith = (series) => [...state.stations.values()].find((s) => s.readings.some((r) => series.includes(r.series)));
+const stationWith = (series) =>
+  [...state.stations.values()].find((s) => s.readings.some((r) => series.includes(r.series)));
 
 /** @param {Station} station @param {string} [series] @param {Alarm} [alarm] @returns {Reading|undefined} */
 function readingOf(station, series, alarm) {
   const { readings } = station;
-  return readings.find((r) => r.series === series)
-    ?? readings.find((r) => alarm?.series.includes(r.series))
-    ?? readings.find((r) => r.thresholds.some((threshold) => threshold.rule === alarm?.rule))
-    ?? [...readings].sort((a, b) => reached(b.value, b.thresholds) - reached(a.value, a.thresholds))[0];
+  return (
+    readings.find((r) => r.series === series) ??
+    readings.find((r) => alarm?.series.includes(r.series)) ??
+    readings.find((r) => r.thresholds.some((threshold) => threshold.rule === alarm?.rule)) ??
+    [...readings].sort((a, b) => reached(b.value, b.thresholds) - reached(a.value, a.thresholds))[0]
+  );
 }
 
 /** @param {string} code */

@@ -52,9 +52,11 @@ function SoundButton() {
   return html`<button class=${`tool sound is-${kind}`} aria-pressed=${sound.on} onClick=${kind === 'muted' ? mute : toggle}>
     <svg viewBox="0 0 24 24" width="18" height="18" aria-hidden="true">
       <path class="solid" d="M3 9v6h4l5 4.5v-15L7 9z" />
-      ${kind === 'on'
-        ? html`<path class="line" d="M15.5 8.5a5 5 0 0 1 0 7M18 5.5a9 9 0 0 1 0 13" />`
-        : html`<path class="line" d="M16 9.5l5 5m0-5l-5 5" />`}
+      ${
+        kind === 'on'
+          ? html`<path class="line" d="M15.5 8.5a5 5 0 0 1 0 7M18 5.5a9 9 0 0 1 0 13" />`
+          : html`<path class="line" d="M16 9.5l5 5m0-5l-5 5" />`
+      }
     </svg>${t(`sound.${kind}`)}</button>`;
 }
 
@@ -62,11 +64,21 @@ function SoundButton() {
 export function Bars() {
   const silent = isSilent();
   return html`<div class="bars">
-    ${silent && html`<p class="bar is-lost" role="alert">
-      <b>${t('bar.lost')}</b> ${t('bar.since', { n: silentSeconds(), time: clock(dataNow(), { seconds: true }) })}</p>`}
-    ${!sound.on && html`<p class="bar is-quiet">${t('bar.noSound')}
-      <button onClick=${toggle}>${t('bar.soundOn')}</button></p>`}
-    ${sound.on && isMuted() && html`<p class="bar is-quiet">${t('bar.muted')}
-      <button onClick=${mute}>${t('bar.unmute')}</button></p>`}
+    ${
+      silent &&
+      html`<p class="bar is-lost" role="alert">
+      <b>${t('bar.lost')}</b> ${t('bar.since', { n: silentSeconds(), time: clock(dataNow(), { seconds: true }) })}</p>`
+    }
+    ${
+      !sound.on &&
+      html`<p class="bar is-quiet">${t('bar.noSound')}
+      <button onClick=${toggle}>${t('bar.soundOn')}</button></p>`
+    }
+    ${
+      sound.on &&
+      isMuted() &&
+      html`<p class="bar is-quiet">${t('bar.muted')}
+      <button onClick=${mute}>${t('bar.unmute')}</button></p>`
+    }
   </div>`;
 }

@@ -32,7 +32,13 @@ function GatewayChip({ gateway }) {
     ${gateway.hours_until_full !== null && html`<span>${t('health.hours', { n: number(gateway.hours_until_full, 'mm') })}</span>`}
     <span class=${failing.length ? 'fails' : ''} translate=${false} title=${failing.map(([name, reason]) => `${name}: ${reason}`).join('\n')}>
       ${t('health.devices', { ok: devices.length - failing.length, all: devices.length })}
-      ${failing.length > 0 && html` · ${failing.slice(0, 2).map(([name]) => name).join(', ')}${failing.length > 2 ? '…' : ''}`}
+      ${
+        failing.length > 0 &&
+        html` · ${failing
+          .slice(0, 2)
+          .map(([name]) => name)
+          .join(', ')}${failing.length > 2 ? '…' : ''}`
+      }
     </span>
   </span>`;
 }
@@ -46,7 +52,8 @@ function Parts() {
     const timer = setInterval(ask, ASK_EVERY_MS);
     return () => clearInterval(timer);
   }, []);
-  if (!answer?.parts) return html`<span class="chip is-unknown"><i aria-hidden="true">?</i>${t('health.unknown')}</span>`;
+  if (!answer?.parts)
+    return html`<span class="chip is-unknown"><i aria-hidden="true">?</i>${t('health.unknown')}</span>`;
   return html`<span class="parts">${Object.entries(answer.parts).map(([name, part]) => {
     const well = part.status === 'ok';
     return html`<span key=${name} translate=${false} title=${part.detail} class=${`chip ${well ? 'is-well' : 'is-ill'}`}>

@@ -26,7 +26,15 @@ export const DASHED = new Set(/** @type {Look[]} */ (['no_data', 'unconfigured']
 
 /** Those whose letter is empty because the shape alone says it. @type {Record<Look, number>} */
 export const LETTER_Y = {
-  red: 12.4, orange: 12.4, yellow: 15.2, blue: 12.4, normal: 12, suspect: 12.4, no_data: 12.4, unconfigured: 12, cleared: 12,
+  red: 12.4,
+  orange: 12.4,
+  yellow: 15.2,
+  blue: 12.4,
+  normal: 12,
+  suspect: 12.4,
+  no_data: 12.4,
+  unconfigured: 12,
+  cleared: 12,
 };
 
 /**

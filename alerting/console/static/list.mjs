@@ -19,13 +19,22 @@ const groupOf = (alarm) => (isWaiting(alarm) ? 'waiting' : alarm.cleared_at ? 'o
 /** Red first, in force before cleared, newest first. @param {Alarm} a @param {Alarm} b */
 function byUrgency(a, b) {
   const cleared = Number(Boolean(a.cleared_at)) - Number(Boolean(b.cleared_at));
-  return cleared || alarmLevel(b) - alarmLevel(a) || Date.parse(b.raised_at) - Date.parse(a.raised_at) || (a.id < b.id ? -1 : 1);
+  return (
+    cleared ||
+    alarmLevel(b) - alarmLevel(a) ||
+    Date.parse(b.raised_at) - Date.parse(a.raised_at) ||
+    (a.id < b.id ? -1 : 1)
+  );
 }
 
 /** @returns {Group[]} the order as it should be now */
 function ordered() {
   /** @type {Group[]} */
-  const groups = [{ key: 'waiting', ids: [] }, { key: 'active', ids: [] }, { key: 'over', ids: [] }];
+  const groups = [
+    { key: 'waiting', ids: [] },
+    { key: 'active', ids: [] },
+    { key: 'over', ids: [] },
+  ];
   const shownSince = dataNow() - OVER_SHOWN_MS;
   for (const alarm of [...state.alarms.values()].sort(byUrgency)) {
     if (groupOf(alarm) === 'over' && Date.parse(alarm.cleared_at ?? '') < shownSince) continue;

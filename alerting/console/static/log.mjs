@@ -13,9 +13,10 @@ export function Log() {
   useEffect(() => {
     const fresh = takeFresh();
     if (fresh.length === 0) return;
-    const said = fresh.length > ONE_BY_ONE
-      ? [{ id: `many-${state.revision}`, text: t('log.many', { n: fresh.length }) }]
-      : fresh.map((alarm) => ({ id: `${alarm.id}-${alarm.version}`, text: spoken(alarm) }));
+    const said =
+      fresh.length > ONE_BY_ONE
+        ? [{ id: `many-${state.revision}`, text: t('log.many', { n: fresh.length }) }]
+        : fresh.map((alarm) => ({ id: `${alarm.id}-${alarm.version}`, text: spoken(alarm) }));
     setLines((before) => [...before, ...said].slice(-KEEP));
   }, [state.revision]);
   return html`<ol class="unseen" role="log" aria-live="polite" aria-label=${t('log.label')}>

@@ -25,10 +25,15 @@ function App() {
       ring();
       again();
     }, SECOND_MS);
-    const stops = [watch(() => {
-      ring();
-      again();
-    }), onRoute(again), listenToKeys({ help: () => setHelping(true) }), () => clearInterval(timer)];
+    const stops = [
+      watch(() => {
+        ring();
+        again();
+      }),
+      onRoute(again),
+      listenToKeys({ help: () => setHelping(true) }),
+      () => clearInterval(timer),
+    ];
     return () => stops.forEach((stop) => stop());
   }, []);
   const view = route();

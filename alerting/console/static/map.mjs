@@ -28,7 +28,11 @@ export function MapView({ chosen }) {
       return create(container, site, loaded, setMap);
     });
     made.catch((/** @type {Error} */ error) => setBroken(error.message));
-    return () => void made.then((m) => m.remove(), () => undefined);
+    return () =>
+      void made.then(
+        (m) => m.remove(),
+        () => undefined,
+      );
   }, [site?.id]);
   useEffect(() => {
     if (map) addPictures(map);
@@ -63,10 +67,16 @@ function spokenMap() {
 /** Whose maps these are; a sketch says so in its own words. */
 function credit() {
   const layers = state.site?.layers ?? [];
-  const owners = [...new Set(layers.filter(isUsable).map((l) => pick(l.attribution)).filter(Boolean))];
+  const owners = [
+    ...new Set(
+      layers
+        .filter(isUsable)
+        .map((l) => pick(l.attribution))
+        .filter(Boolean),
+    ),
+  ];
   const refused = layers.filter((l) => !isUsable(l)).map((l) => l.id);
-  return [...owners, refused.length > 0 && t('map.refused', { ids: refused.join(', ') })]
-    .filter(Boolean).join(' · ');
+  return [...owners, refused.length > 0 && t('map.refused', { ids: refused.join(', ') })].filter(Boolean).join(' · ');
 }
 
 /** The layers that say where they are true, with their data.
@@ -84,8 +94,16 @@ function loadLayers(site) {
 async function create(container, site, loaded, ready) {
   const { Map: GlMap } = await loadMapLibre();
   const map = new GlMap({
-    container, style: style(loaded), bounds: site.bounds, fitBoundsOptions: { padding: PADDING },
-    attributionControl: false, dragRotate: false, pitchWithRotate: false, touchPitch: false, keyboard: false, maxZoom: 15,
+    container,
+    style: style(loaded),
+    bounds: site.bounds,
+    fitBoundsOptions: { padding: PADDING },
+    attributionControl: false,
+    dragRotate: false,
+    pitchWithRotate: false,
+    touchPitch: false,
+    keyboard: false,
+    maxZoom: 15,
     localIdeographFontFamily: 'sans-serif',
   });
   map.touchZoomRotate.disableRotation();
@@ -123,27 +141,44 @@ function areaLook(code) {
 
 /** @param {Map<string, any>} shapes @param {Chosen} chosen */
 function areaFeatures(shapes, chosen) {
-  return collection([...shapes].map(([code, geometry]) => (
-    { type: 'Feature', geometry, properties: { area: code, look: areaLook(code), chosen: chosen.area === code } }
-  )));
+  return collection(
+    [...shapes].map(([code, geometry]) => ({
+      type: 'Feature',
+      geometry,
+      properties: { area: code, look: areaLook(code), chosen: chosen.area === code },
+    })),
+  );
 }
 
 function seatFeatures() {
-  return collection(placedAreas(state.site).map((area) => ({
-    type: 'Feature',
-    geometry: { type: 'Point', coordinates: [area.lon, area.lat] },
-    properties: { area: area.code, name: pick(area.name), look: areaLook(area.code), level: state.areas.get(area.code)?.level ?? 0 },
-  })));
+  return collection(
+    placedAreas(state.site).map((area) => ({
+      type: 'Feature',
+      geometry: { type: 'Point', coordinates: [area.lon, area.lat] },
+      properties: {
+        area: area.code,
+        name: pick(area.name),
+        look: areaLook(area.code),
+        level: state.areas.get(area.code)?.level ?? 0,
+      },
+    })),
+  );
 }
 
 /** @param {Chosen} chosen */
 function stationFeatures(chosen) {
-  return collection([...state.stations.values()].map((station) => ({
-    type: 'Feature',
-    geometry: { type: 'Point', coordinates: [station.lon, station.lat] },
-    properties: {
-      station: station.id, name: pick(station.name), look: look(station.outcome, station.level), level: station.level,
-      stale: station.readings.some((reading) => reading.stale), chosen: chosen.station === station.id,
-    },
-  })));
+  return collection(
+    [...state.stations.values()].map((station) => ({
+      type: 'Feature',
+      geometry: { type: 'Point', coordinates: [station.lon, station.lat] },
+      properties: {
+        station: station.id,
+        name: pick(station.name),
+        look: look(station.outcome, station.level),
+        level: station.level,
+        stale: station.readings.some((reading) => reading.stale),
+        chosen: chosen.station === station.id,
+      },
+    })),
+  );
 }

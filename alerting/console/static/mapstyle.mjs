@@ -45,7 +45,13 @@ export function style(loaded) {
 function ground({ id }) {
   const source = `layer-${id}`;
   return [
-    { id: `${source}-fill`, type: 'fill', source, filter: ['==', ['geometry-type'], 'Polygon'], paint: { 'fill-color': colour('land') } },
+    {
+      id: `${source}-fill`,
+      type: 'fill',
+      source,
+      filter: ['==', ['geometry-type'], 'Polygon'],
+      paint: { 'fill-color': colour('land') },
+    },
     { id: `${source}-line`, type: 'line', source, paint: { 'line-color': colour('coast'), 'line-width': 1 } },
   ];
 }
@@ -62,10 +68,27 @@ function areaLayers() {
   const fill = ['match', ['get', 'look'], ...LOOKS.flatMap((key) => [key, colour(key)]), colour('no_data')];
   const strength = ['match', ['get', 'look'], ['red', 'orange', 'yellow', 'blue'], 0.42, 0.08];
   return [
-    { id: 'area-fill', type: 'fill', source: 'areas', filter: ['!', unknown], paint: { 'fill-color': fill, 'fill-opacity': strength } },
+    {
+      id: 'area-fill',
+      type: 'fill',
+      source: 'areas',
+      filter: ['!', unknown],
+      paint: { 'fill-color': fill, 'fill-opacity': strength },
+    },
     { id: 'area-unknown', type: 'fill', source: 'areas', filter: unknown, paint: { 'fill-pattern': 'hatch' } },
-    { id: 'area-line', type: 'line', source: 'areas', paint: { 'line-color': colour('cell'), 'line-width': 1, 'line-dasharray': [2, 2] } },
-    { id: 'area-chosen', type: 'line', source: 'areas', filter: ['get', 'chosen'], paint: { 'line-color': colour('choice'), 'line-width': 3 } },
+    {
+      id: 'area-line',
+      type: 'line',
+      source: 'areas',
+      paint: { 'line-color': colour('cell'), 'line-width': 1, 'line-dasharray': [2, 2] },
+    },
+    {
+      id: 'area-chosen',
+      type: 'line',
+      source: 'areas',
+      filter: ['get', 'chosen'],
+      paint: { 'line-color': colour('choice'), 'line-width': 3 },
+    },
   ];
 }
 
@@ -81,10 +104,29 @@ function seatLayers() {
   const badge = ['image', ['concat', 'look-', ['get', 'look']]];
   return [
     {
-      id: 'seat', type: 'symbol', source: 'seats',
+      id: 'seat',
+      type: 'symbol',
+      source: 'seats',
       layout: {
-        ...NAME, 'text-field': ['case', warned, ['format', badge, {}, ' ', {}, ['get', 'name'], {}], ['format', ['get', 'name'], {}]],
-        'text-size': ['case', warned, 16, 13], 'text-variable-anchor': ['center', 'bottom', 'top', 'left', 'right', 'top-left', 'top-right', 'bottom-left', 'bottom-right'],
+        ...NAME,
+        'text-field': [
+          'case',
+          warned,
+          ['format', badge, {}, ' ', {}, ['get', 'name'], {}],
+          ['format', ['get', 'name'], {}],
+        ],
+        'text-size': ['case', warned, 16, 13],
+        'text-variable-anchor': [
+          'center',
+          'bottom',
+          'top',
+          'left',
+          'right',
+          'top-left',
+          'top-right',
+          'bottom-left',
+          'bottom-right',
+        ],
         'text-radial-offset': 0.7,
         'symbol-sort-key': ['-', 0, ['get', 'level']],
       },
@@ -96,19 +138,49 @@ function seatLayers() {
 function stationLayers() {
   const stale = ['case', ['get', 'stale'], '-stale', ''];
   const layout = {
-    'icon-image': ['concat', 'look-', ['get', 'look'], stale], 'icon-size': ['case', ['get', 'chosen'], 0.85, 0.6],
-    'icon-allow-overlap': true, 'symbol-sort-key': ['get', 'level'],
+    'icon-image': ['concat', 'look-', ['get', 'look'], stale],
+    'icon-size': ['case', ['get', 'chosen'], 0.85, 0.6],
+    'icon-allow-overlap': true,
+    'symbol-sort-key': ['get', 'level'],
   };
-  const name = { ...NAME, 'text-size': 11.5, 'text-variable-anchor': ['top', 'bottom', 'right', 'left'], 'text-radial-offset': 1.1 };
+  const name = {
+    ...NAME,
+    'text-size': 11.5,
+    'text-variable-anchor': ['top', 'bottom', 'right', 'left'],
+    'text-radial-offset': 1.1,
+  };
   const paint = { 'text-color': colour('map-station'), 'text-halo-color': colour('land'), 'text-halo-width': 1.4 };
   return [
     {
-      id: 'station-chosen', type: 'circle', source: 'stations', filter: ['get', 'chosen'],
-      paint: { 'circle-radius': 15, 'circle-color': 'rgba(0,0,0,0)', 'circle-stroke-color': colour('choice'), 'circle-stroke-width': 3 },
+      id: 'station-chosen',
+      type: 'circle',
+      source: 'stations',
+      filter: ['get', 'chosen'],
+      paint: {
+        'circle-radius': 15,
+        'circle-color': 'rgba(0,0,0,0)',
+        'circle-stroke-color': colour('choice'),
+        'circle-stroke-width': 3,
+      },
     },
     { id: 'station', type: 'symbol', source: 'stations', layout },
-    { id: 'station-name', type: 'symbol', source: 'stations', minzoom: NAMES_FROM_ZOOM, filter: ['!', ['get', 'chosen']], layout: name, paint },
-    { id: 'station-name-chosen', type: 'symbol', source: 'stations', filter: ['get', 'chosen'], layout: { ...name, 'text-size': 13 }, paint: { ...paint, 'text-color': colour('map-name') } },
+    {
+      id: 'station-name',
+      type: 'symbol',
+      source: 'stations',
+      minzoom: NAMES_FROM_ZOOM,
+      filter: ['!', ['get', 'chosen']],
+      layout: name,
+      paint,
+    },
+    {
+      id: 'station-name-chosen',
+      type: 'symbol',
+      source: 'stations',
+      filter: ['get', 'chosen'],
+      layout: { ...name, 'text-size': 13 },
+      paint: { ...paint, 'text-color': colour('map-name') },
+    },
   ];
 }
 

@@ -34,7 +34,7 @@ function message(block) {
  */
 export async function listen(url, ears) {
   let last = '';
-  for (let failures = 0; ; ) {
+  for (let failures = 0; ;) {
     try {
       await read(url, last, {
         ...ears,
@@ -71,7 +71,7 @@ async function read(url, last, { heard, take }) {
     const response = await fetch(url, { headers, cache: 'no-store', signal: control.signal }).catch(broken);
     if (!response.ok || !response.body) throw new StreamError(`HTTP ${response.status}`);
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-    for (let text = ''; ; ) {
+    for (let text = ''; ;) {
       const { done, value } = await reader.read().catch(broken);
       if (done) return;
       clearTimeout(watchdog);

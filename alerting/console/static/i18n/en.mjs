@@ -99,7 +99,7 @@ export default {
   'ack.button': 'Ack',
   'ack.label': 'Acknowledge: {what}',
   'ack.sending': 'Sending',
-  'ack.stale': 'Not acknowledged: it changed after version {seen}, which you saw. Look at it as it is now, then acknowledge.',
+  'ack.stale': 'Not acknowledged: it changed after version {seen}, which you saw. Look again, then acknowledge.',
   'ack.refused': 'Not acknowledged: the server refused ({status}).',
   'ack.unreachable': 'Not acknowledged: the server can’t be reached. Try again, or report by telephone.',
 

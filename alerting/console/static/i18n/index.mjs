@@ -84,7 +84,19 @@ export function age(seconds) {
   return t('age.days', { n: Math.round(seconds / 86_400) });
 }
 
-const DECIMALS = { m: 2, 'm/s': 1, mm: 1, 'mm/h': 1, hPa: 1, degC: 1, kPa: 1, 'm3/h': 1, 'ug/m3': 0, deg: 0, '%LEL': 1 };
+const DECIMALS = {
+  m: 2,
+  'm/s': 1,
+  mm: 1,
+  'mm/h': 1,
+  hPa: 1,
+  degC: 1,
+  kPa: 1,
+  'm3/h': 1,
+  'ug/m3': 0,
+  deg: 0,
+  '%LEL': 1,
+};
 const UNITS = { degC: '°C', deg: '°', 'ug/m3': 'µg/m³', 'm3/h': 'm³/h', m3: 'm³', 'W/m2': 'W/m²', code: '' };
 
 /** A value without its unit; an absent one is a dash. @param {number|null} value @param {string} unit */
