@@ -46,7 +46,9 @@ class _Console:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         allowed = {
-            method for route in self._routes if route.matches(scope)[0] is Match.PARTIAL for method in route.methods
+            method
+            for route in self._routes if route.matches(scope)[0] is Match.PARTIAL
+            for method in route.methods or ()
         }
         if allowed:
             allow = ", ".join(sorted(allowed))

@@ -10,7 +10,6 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator
-from itertools import islice
 from typing import Final, NamedTuple, Protocol
 
 import numpy as np
@@ -99,7 +98,10 @@ class Fanout:
             self.clients -= 1
 
     async def _follow(self, seen: int | None) -> AsyncIterator[bytes]:
-        """Messages after number ``seen``; None or one that the ring no longer holds: a snapshot first."""
+        """Messages after number ``seen``; None or one that the ring no longer holds: a snapshot first.
+
+        One message at a time: the ring may turn while a reader takes it.
+        """
         beat_at = time.monotonic() + self._heartbeat_s
         while not self._closed:
             news = self._published
@@ -107,24 +109,21 @@ class Fanout:
                 frame = self._snapshot()
                 seen = frame.number
                 yield self._message("snapshot", frame)
-            for frame in self._missed(seen):
+            elif seen < self._number:
+                frame = self._ring[seen + 1 - self._oldest()]
                 seen = frame.number
                 yield self._message("delta", frame)
+            elif time.monotonic() < beat_at:
+                await _first(news, beat_at)
             if time.monotonic() >= beat_at:
                 beat_at = time.monotonic() + self._heartbeat_s
                 yield b"event: heartbeat\ndata: " + self._picture.pulse() + b"\n\n"
-            if seen == self._number:
-                await _first(news, beat_at)
 
     def _after(self, last_event_id: str | None) -> int | None:
         boot, _, number = (last_event_id or "").rpartition("-")
         if boot != self._boot or not (number.isascii() and number.isdigit()) or int(number) > self._number:
             return None
         return int(number)
-
-    def _missed(self, seen: int) -> list[_Frame]:
-        skip = len(self._ring) - (self._number - seen)
-        return list(islice(self._ring, max(skip, 0), None))
 
     def _oldest(self) -> int:
         return self._ring[0].number if self._ring else self._number + 1

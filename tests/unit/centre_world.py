@@ -4,11 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import httpx
 import numpy as np
 
+from alerting import service as wiring
+from alerting.rules import load_packs
 from alerting.service import Service, open_service
 from alerting.settings import parse_centre
 from ingest.commit import Commit
@@ -37,6 +40,7 @@ state: {{path: state.db}}
 drill: {drill}
 channels: [{channels}]
 """
+wiring.load_packs = cache(load_packs)  # reading the packs takes longer than most tests
 LAYER = '{"type": "FeatureCollection", "features": []}'
 SOURCE = "demo/gw-1"
 
