@@ -148,8 +148,8 @@ def by_subject(verdict: Verdict, begin: I64) -> Verdict:
     reached: U8 = np.maximum.reduceat(verdict.reached, begin)
     clean = np.maximum.reduceat(np.where(verdict.suspect, 0, verdict.reached), begin)
     return Verdict(
-        reached, np.maximum.reduceat(verdict.held, begin), np.logical_or.reduceat(verdict.unknown, begin),
-        clean < reached,
+        reached, np.maximum.reduceat(verdict.held, begin), np.maximum.reduceat(verdict.maybe, begin),
+        np.logical_or.reduceat(verdict.unknown, begin), clean < reached,
     )
 
 

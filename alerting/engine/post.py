@@ -1,7 +1,7 @@
 """A post: the plan of one hazard with what is remembered of its subjects, and the steps that change it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -42,7 +42,8 @@ class _Judged:
 @dataclass(slots=True, eq=False)
 class Post:
     """Arrays of shape (subjects,): ``unknown`` and ``doubtful`` of the newest evaluation and alarm, ``peak`` and
-    ``cleared_ns`` of the newest alarm (0: open or none), and the newest correction.
+    ``cleared_ns`` of the newest alarm (0: open or none), and the newest correction. ``row_held`` (rows,) is the level
+    that each row held when it was last known: a row that says nothing now still holds that (F13), and no more.
     """
 
     plan: Plan
@@ -54,18 +55,25 @@ class Post:
     cleared_ns: I64 = field(init=False)
     corrected: U8 = field(init=False)
     corrected_ns: I64 = field(init=False)
+    row_held: U8 = field(init=False)
 
     def __post_init__(self) -> None:
         n = len(self.plan.subjects)
         self.unknown, self.doubtful = np.ones(n, np.bool_), np.zeros(n, np.bool_)
         self.peak, self.corrected = np.zeros(n, np.uint8), np.zeros(n, np.uint8)
         self.cleared_ns, self.corrected_ns = np.zeros(n, np.int64), np.zeros(n, np.int64)
+        self.row_held = np.zeros(int(self.plan.row_count.sum()), np.uint8)
 
     def carry(self, source: "Post", to: I64, came_from: I64) -> None:
         """Take over subjects from the post of an older plan; both of shape (k,)."""
         self.memory.carry(source.memory, to, came_from)
         for name in ("unknown", "doubtful", "peak", "cleared_ns", "corrected", "corrected_ns"):
             getattr(self, name)[to] = getattr(source, name)[came_from]
+        worst = np.maximum.reduceat(source.row_held, source.plan.row_start)[came_from]
+        self.row_held[self.plan.rows_of(to)[0]] = np.repeat(worst, self.plan.row_count[to])
+        alike = self.plan.row_count[to] == source.plan.row_count[came_from]
+        rows, _ = self.plan.rows_of(to[alike])
+        self.row_held[rows] = source.row_held[source.plan.rows_of(came_from[alike])[0]]
 
     def adopt(self, subject: int, alarm: Alarm) -> None:
         """Continue an alarm that the log knows."""
@@ -73,6 +81,8 @@ class Post:
         self.peak[subject] = alarm.peak_level
         self.cleared_ns[subject] = alarm.cleared_ns or 0
         self.doubtful[subject] = alarm.outcome == "suspect"
+        begin = self.plan.row_start[subject]
+        self.row_held[begin : begin + self.plan.row_count[subject]] = alarm.level
 
     def judge(self, moment: Moment, arrived: Arrivals, *, mute: bool) -> list[Event]:
         """Evaluate whoever these rows concern."""
@@ -84,6 +94,8 @@ class Post:
         judged = self._judged(moment, who, at)
         verdict = by_subject(judged.verdict, judged.begin)
         newest = at >= self.memory.time_ns[who]
+        known = np.repeat(newest, self.plan.row_count[who])
+        self.row_held[judged.rows[known]] = judged.verdict.held[known]
         self.unknown[who[newest]] = (verdict.unknown & (verdict.reached == 0))[newest]
         changes = step(
             self.memory, Seen(who, at, verdict.reached, verdict.held, plan.gap_ns[who]), self.limits, mute=mute
@@ -105,7 +117,9 @@ class Post:
         plan = self.plan
         rows, begin = plan.rows_of(who)
         measured = plan.measure(moment.window, moment.typhoons, rows, np.repeat(at_ns, plan.row_count[who]))
-        return _Judged(who, rows, begin, measured, plan.judge(measured, rows))
+        verdict = plan.judge(measured, rows)
+        held = np.maximum(verdict.held, np.minimum(verdict.maybe, self.row_held[rows]))
+        return _Judged(who, rows, begin, measured, replace(verdict, held=held))
 
     def _told(self, moment: Moment, changes: Changes, judged: _Judged) -> Iterator[Event]:
         ends = np.append(judged.begin[1:], len(judged.rows))

@@ -38,13 +38,14 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Per row (n,): the level reached; the highest level that can't be given up yet (value above threshold less
-    hysteresis, or unknown); whether a higher level than reached can't be excluded; whether only doubtful readings
+    """Per row (n,): the level reached; the highest level that is held (by thresholds less hysteresis), and that may be
+    held for all that is known; whether a higher level than reached can't be excluded; whether only doubtful readings
     reach it.
     """
 
     reached: U8
     held: U8
+    maybe: U8
     unknown: Mask
     suspect: Mask
 
@@ -125,7 +126,7 @@ class Compiled:
         true, keep = true & usable, keep & usable
         unknown = bars.given & ~(true | certain | measured.absent[:, self.probe])
         doubt = true & measured.suspect[:, self.probe]
-        return self._combine(true, unknown, keep | unknown, doubt)
+        return self._combine(true, unknown, keep, doubt)
 
     def _compare(self, value: F64, bars: Bars) -> tuple[Mask, Mask]:
         """Whether each condition holds, and whether it would with its hysteresis; NaN never does."""
@@ -139,9 +140,12 @@ class Compiled:
     def _combine(self, true: Mask, unknown: Mask, keep: Mask, doubt: Mask) -> Verdict:
         """AND within a group, OR between groups, the highest level of the rules."""
         reached = self._highest(true)
-        possible = self._highest(true | unknown) if unknown.any() else reached
+        held = np.maximum(self._highest(keep), reached)
         clean = self._highest(true & ~doubt) if doubt.any() else reached
-        return Verdict(reached, np.maximum(self._highest(keep), reached), possible > reached, clean < reached)
+        if not unknown.any():
+            return Verdict(reached, held, held, np.zeros(len(reached), np.bool_), clean < reached)
+        maybe = np.maximum(self._highest(keep | unknown), held)
+        return Verdict(reached, held, maybe, self._highest(true | unknown) > reached, clean < reached)
 
     def _all(self, conditions: Mask) -> Mask:
         if len(self.group_start) == len(self.conditions):

@@ -17,8 +17,11 @@ from telemetry.batch import F64, I64, U8, Mask
 from telemetry.clock import MINUTE_NS
 from telemetry.quality import Quality
 
-MOST_PER_MINUTE: Final = {"rain_total": 40.0}
-"""More than ever fell in a minute (38 mm, Guadeloupe 1970), in canonical units; absent: any gain is believed."""
+MOST: Final = {"rain_total": (422.0, 0.475)}
+"""Greatest gain over ``h`` hours as ``a * h ** b`` in canonical units: for rain the envelope of the world's records
+(Jennings 1950: 422 mm in an hour, 60 mm in a minute). Absent: any gain is believed."""
+_MOST_ROLLED: Final = 0.5
+"""A fall of the counter is a rollover only when it gained less than this part of its range, else a reset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ class TotalGrid(Grid):
 
     def __init__(self, minutes: int, quantity: str) -> None:
         super().__init__(minutes)
-        self._most = MOST_PER_MINUTE.get(quantity, np.inf)
+        self._most = MOST.get(quantity, (np.inf, 0.0))
         self._modulus: F64 = np.zeros(0)
         self._first: F64 = np.zeros((0, minutes))
         self._last: F64 = np.zeros((0, minutes))
@@ -95,8 +98,12 @@ class TotalGrid(Grid):
         """Gain between two readings of a counter; 0 across a reset; NaN in is 0 out."""
         modulus = self._modulus[row]
         gain = after - before
-        gain = np.where((gain < 0) & ~np.isnan(modulus), np.mod(gain, modulus), gain)
-        return np.where((gain >= 0) & (gain <= self._most * (minutes + 1)), gain, 0.0)
+        fell = gain < 0
+        gain = np.where(fell & ~np.isnan(modulus), np.mod(gain, modulus), gain)
+        scale, power = self._most
+        most = scale * ((np.maximum(minutes, 0) + 1) / 60) ** power
+        most = np.where(fell, np.minimum(most, modulus * _MOST_ROLLED), most)
+        return np.where((gain >= 0) & (gain <= most), gain, 0.0)
 
     def _pieces(self, rows: Rows) -> _Pieces:
         minute = rows.time_ns // MINUTE_NS

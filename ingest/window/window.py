@@ -99,6 +99,8 @@ class Window:
 
     def insert(self, slots: I64, time_ns: I64, value: F64, quality: U8, cause: U16) -> None:
         """Take in rows of known slots in any order, all of shape (n,)."""
+        if not len(slots):
+            return
         order = np.lexsort((time_ns, slots))
         slots, time_ns, value, quality = slots[order], time_ns[order], value[order], quality[order]
         usable = quality <= Quality.SUSPECT
