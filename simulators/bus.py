@@ -27,7 +27,13 @@ class Bus:
     """Devices that share a line or a socket."""
 
     def __init__(
-        self, units: Sequence[Unit], observe: Observe, clock: Clock, faults: Faults, rng: np.random.Generator, *,
+        self,
+        units: Sequence[Unit],
+        observe: Observe,
+        clock: Clock,
+        faults: Faults,
+        rng: np.random.Generator,
+        *,
         tcp: bool,
     ) -> None:
         self._twins = {unit.unit: Twin(unit) for unit in units}
@@ -64,7 +70,13 @@ class Bus:
         return SimDevice(id=number, simdata=_blocks(tuple(twin.areas())), action=action)
 
     async def _act(
-        self, twin: Twin, function: int, first: int, address: int, count: int, registers: list[int],
+        self,
+        twin: Twin,
+        function: int,
+        first: int,
+        address: int,
+        count: int,
+        registers: list[int],
         written: list[int] | list[bool] | None,
     ) -> ExcCodes | None:
         """Fill the registers of one table just before they are read."""

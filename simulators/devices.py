@@ -53,7 +53,12 @@ Endpoint = TcpEndpoint | SerialEndpoint
 
 @asynccontextmanager
 async def serve(
-    lines: Sequence[Line], observe: Observe, clock: Clock, folder: Path, *, broken: faults.Faults = faults.none,
+    lines: Sequence[Line],
+    observe: Observe,
+    clock: Clock,
+    folder: Path,
+    *,
+    broken: faults.Faults = faults.none,
     seed: int = 0,
 ) -> AsyncIterator[Mapping[str, Endpoint]]:
     """Run all devices; gives the endpoint of each bus by name. Serial ports appear in ``folder`` under the bus's name.

@@ -49,7 +49,11 @@ def wrong_values(answer: Answer) -> bytes:
 
 
 KINDS: Final[dict[str, Callable[[Answer], bytes]]] = {
-    "dead": dead, "garbage": garbage, "truncated": truncated, "wrong_unit": wrong_unit, "wrong_values": wrong_values,
+    "dead": dead,
+    "garbage": garbage,
+    "truncated": truncated,
+    "wrong_unit": wrong_unit,
+    "wrong_values": wrong_values,
 }
 SLOW: Final = 0.45
 """Real seconds that a slow device takes to answer: longer than the default site's 0.3 s, less than twice that, which

@@ -171,7 +171,9 @@ def _write(memory: Memory, patch: Patch) -> None:
 
 
 def _bridged(
-    spans: Sequence[tuple[int, int]], most: int, holes: Sequence[tuple[int, int]],
+    spans: Sequence[tuple[int, int]],
+    most: int,
+    holes: Sequence[tuple[int, int]],
 ) -> Iterator[tuple[int, int]]:
     """Spans joined where the gap is small and no hole lies in it."""
     if not spans:

@@ -52,7 +52,10 @@ def solve(line: Pipeline, network_kpa: F64, opening: F64, place: float) -> State
         low, high = np.where(gains, middle, low), np.where(gains, high, middle)
     inflow, outflow = _root((line.shut_kpa - low) / before), _root((low - network_kpa) / after)
     return State(
-        inflow, outflow, line.shut_kpa - line.pump_loss * inflow**2, network_kpa + line.network_loss * outflow**2,
+        inflow,
+        outflow,
+        line.shut_kpa - line.pump_loss * inflow**2,
+        network_kpa + line.network_loss * outflow**2,
         opening * _root(low - ATMOSPHERE_KPA),
     )
 

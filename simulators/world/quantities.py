@@ -120,9 +120,7 @@ TRUTH: Final[dict[str, Truth]] = {
     "air_temperature": lambda nature, at: weather.temperature(nature.times_ns, _cloud(nature, at)),
     "relative_humidity": lambda nature, at: weather.humidity(nature.times_ns, _cloud(nature, at)),
     "solar_irradiance": lambda nature, at: weather.sun(nature.times_ns, _cloud(nature, at)),
-    "illuminance": lambda nature, at: (
-        weather.LUX_PER_WATT * weather.sun(nature.times_ns, _cloud(nature, at))
-    ),
+    "illuminance": lambda nature, at: weather.LUX_PER_WATT * weather.sun(nature.times_ns, _cloud(nature, at)),
     "noise": lambda nature, at: weather.noise_db(_wind(nature, at), nature.sky(at.station).rate),
     "pm25": _fine_dust,
     "pm10": lambda nature, at: 1.6 * _fine_dust(nature, at),
@@ -145,14 +143,38 @@ TRUTH: Final[dict[str, Truth]] = {
     "device_state": _constant(0.0),
 }
 SPREAD: Final = {
-    "air_pressure": 0.05, "air_temperature": 0.05, "relative_humidity": 0.3, "noise": 0.5, "pm25": 1.0, "pm10": 1.5,
-    "sea_level": 0.004, "water_level": 0.003, "empty_distance": 0.004, "flow": 0.4, "pipe_pressure": 2.0,
-    "combustible_gas": 0.2, "hydrogen_sulfide": 0.02, "ammonia": 0.05, "chlorine": 0.004, "carbon_monoxide": 0.05,
-    "oxygen": 0.02, "signal_quality": 0.8, "supply_voltage": 0.02,
+    "air_pressure": 0.05,
+    "air_temperature": 0.05,
+    "relative_humidity": 0.3,
+    "noise": 0.5,
+    "pm25": 1.0,
+    "pm10": 1.5,
+    "sea_level": 0.004,
+    "water_level": 0.003,
+    "empty_distance": 0.004,
+    "flow": 0.4,
+    "pipe_pressure": 2.0,
+    "combustible_gas": 0.2,
+    "hydrogen_sulfide": 0.02,
+    "ammonia": 0.05,
+    "chlorine": 0.004,
+    "carbon_monoxide": 0.05,
+    "oxygen": 0.02,
+    "signal_quality": 0.8,
+    "supply_voltage": 0.02,
 }
 """Standard deviation of an instrument's noise, in canonical units: of the order of data sheets, our choice."""
 STEPPED: Final = frozenset({"wind_direction", "device_state"})
-NEVER_NEGATIVE: Final = frozenset({
-    "wind_speed", "pm25", "pm10", "flow", "combustible_gas", "hydrogen_sulfide", "ammonia", "chlorine",
-    "carbon_monoxide",
-})
+NEVER_NEGATIVE: Final = frozenset(
+    {
+        "wind_speed",
+        "pm25",
+        "pm10",
+        "flow",
+        "combustible_gas",
+        "hydrogen_sulfide",
+        "ammonia",
+        "chlorine",
+        "carbon_monoxide",
+    }
+)

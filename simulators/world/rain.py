@@ -33,8 +33,10 @@ def clipper(wind: F64) -> Clipper:
     """Parameters for maximum winds in m/s, (n,)."""
     u = 1.0 + (wind / 0.514444 - 35.0) / 33.0
     return Clipper(
-        np.maximum(-1.10 + 3.96 * u, 0.0) * _INCH_A_DAY, np.maximum(-1.60 + 4.80 * u, 0.0) * _INCH_A_DAY,
-        64.5 - 13.0 * u, 150.0 - 16.0 * u,
+        np.maximum(-1.10 + 3.96 * u, 0.0) * _INCH_A_DAY,
+        np.maximum(-1.60 + 4.80 * u, 0.0) * _INCH_A_DAY,
+        64.5 - 13.0 * u,
+        150.0 - 16.0 * u,
     )
 
 

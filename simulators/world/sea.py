@@ -17,7 +17,12 @@ from telemetry.batch import F64, I64
 from telemetry.clock import HOUR_NS
 
 SPEEDS_DEG_H: Final = {
-    "M2": 28.9841042, "S2": 30.0, "N2": 28.4397295, "K2": 30.0821373, "K1": 15.0410686, "O1": 13.9430356,
+    "M2": 28.9841042,
+    "S2": 30.0,
+    "N2": 28.4397295,
+    "K2": 30.0821373,
+    "K1": 15.0410686,
+    "O1": 13.9430356,
 }
 EPOCH_NS: Final = 1_577_836_800 * 1_000_000_000
 """2020-01-01T00:00Z: the moment that phases refer to."""
@@ -45,9 +50,13 @@ class Basin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 def tide(times_ns: I64, constituents: dict[str, Constituent]) -> F64:
     """Height over mean sea level in m, (n,); raises KeyError for a constituent without a known speed."""
     hours = (times_ns - EPOCH_NS) / HOUR_NS
-    return _sum([
-        c.amplitude_m * np.cos(np.deg2rad(SPEEDS_DEG_H[name] * hours - c.phase_deg)) for name, c in constituents.items()
-    ], len(times_ns))
+    return _sum(
+        [
+            c.amplitude_m * np.cos(np.deg2rad(SPEEDS_DEG_H[name] * hours - c.phase_deg))
+            for name, c in constituents.items()
+        ],
+        len(times_ns),
+    )
 
 
 def inverse_barometer(pressure_hpa: F64, normal_hpa: float) -> F64:

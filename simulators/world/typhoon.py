@@ -81,8 +81,10 @@ def read_track(file: Traversable) -> Track:
         rows = list(DictReader(lines))
     return Track(
         time_ns=np.array([_utc_ns(row["time_utc"]) for row in rows], np.int64),
-        lat=_column(rows, "lat_deg"), lon=_column(rows, "lon_deg"),
-        wind=_column(rows, "wind_kt") * UNITS["kt"].gain, pressure=_column(rows, "pressure_hpa"),
+        lat=_column(rows, "lat_deg"),
+        lon=_column(rows, "lon_deg"),
+        wind=_column(rows, "wind_kt") * UNITS["kt"].gain,
+        pressure=_column(rows, "pressure_hpa"),
     )
 
 
@@ -93,8 +95,15 @@ def follow(track: Track, times_ns: I64, ambient_hpa: float) -> Storm:
     deficit = np.maximum(ambient_hpa - at["pressure"], _WEAKEST_HPA)
     still = np.maximum(at["wind"] - TRANSLATION_SHARE * np.hypot(u, v), 0.0) / SURFACE
     return Storm(
-        lat=at["lat"], lon=at["lon"], u=u, v=v, centre_hpa=ambient_hpa - deficit, ambient_hpa=ambient_hpa,
-        wind=at["wind"], radius_m=radius_m(at["wind"], at["lat"]), b=shape_b(still, deficit),
+        lat=at["lat"],
+        lon=at["lon"],
+        u=u,
+        v=v,
+        centre_hpa=ambient_hpa - deficit,
+        ambient_hpa=ambient_hpa,
+        wind=at["wind"],
+        radius_m=radius_m(at["wind"], at["lat"]),
+        b=shape_b(still, deficit),
     )
 
 

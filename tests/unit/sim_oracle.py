@@ -44,8 +44,10 @@ def courses(world: World) -> dict[tuple[str, str], Course]:
             levels(np.arange(scenario.start_ns + phase * SECOND_NS, scenario.end_ns, period_s * SECOND_NS))
             for phase in range(0, period_s, STEP_S)
         ]
-        times = [np.arange(len(run)) * period_s * SECOND_NS + scenario.start_ns + at * STEP_S * SECOND_NS
-                 for at, run in enumerate(runs)]
+        times = [
+            np.arange(len(run)) * period_s * SECOND_NS + scenario.start_ns + at * STEP_S * SECOND_NS
+            for at, run in enumerate(runs)
+        ]
         if max(run.max() for run in runs) > 0:
             firsts = [int(time[run > 0][0]) for time, run in zip(times, runs, strict=True) if run.any()]
             found[hazard, subject] = Course(
@@ -66,8 +68,8 @@ def _watched(world: World) -> list[tuple[str, str, int, Levels]]:
         ladder = [value if value is not None else np.inf for value in threshold.ladder()]
         hazard = {"warn_tide": "storm_surge", "flood_stage": "flood"}[threshold.scheme]
         watched.append((hazard, threshold.station, 300, _ladder(world, threshold.station, threshold.quantity, ladder)))
-    watched.append(("combustible_gas", "gas-lng", 180, _gas(world)))
-    watched.append(("pipeline_leak", "lng-sendout", 180, _leak(world)))
+    watched.append(("combustible_gas", "gas-lng", 300, _gas(world)))
+    watched.append(("pipeline_leak", "lng-sendout", 300, _leak(world)))
     return watched
 
 
@@ -116,10 +118,10 @@ def _leak(world: World) -> Levels:
 
     def levels(times_ns):
         ends = [world.series(s, "flow", "flow", times_ns) for s in ("pl-lng-out", "pl-lng-in")]
-        inlet, outlet = (np.convolve(flow, np.ones(3) / 3, "valid") for flow in ends)
+        inlet, outlet = ((flow[1:] + flow[:-1]) / 2 for flow in ends)
         lost = 100.0 * (inlet - outlet) / np.maximum(inlet, outlet)
         reached = (lost[:, None] >= np.array([5.0, 10.0, 20.0])).sum(axis=1)
-        return np.concatenate([[0, 0], np.where(reached > 0, reached + 1, 0)])
+        return np.concatenate([[0], np.where(reached > 0, reached + 1, 0)])
 
     return levels
 
