@@ -205,8 +205,13 @@ class Centre:
 
     async def _acknowledge(self, event: Event, seen: Acknowledgement, now_ns: int) -> None:
         operation = Operation(
-            kind=event.kind, alarm_id=event.alarm_id, version=seen.version, by=seen.by, note=seen.note,
-            time_ns=now_ns, real_ns=self.wall.now_ns(),
+            kind=event.kind,
+            alarm_id=event.alarm_id,
+            version=seen.version,
+            by=seen.by,
+            note=seen.note,
+            time_ns=now_ns,
+            real_ns=self.wall.now_ns(),
         )
         try:
             recorded = await self.state.acknowledge(event, operation)

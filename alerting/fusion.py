@@ -17,7 +17,8 @@ from telemetry.batch import I64, U8, Mask
 from telemetry.series import Text
 
 _SAID: Final = {
-    Outcome.NO_DATA: Text("无数据", "no data"), Outcome.UNCONFIGURED: Text("未配置阈值", "no thresholds configured"),
+    Outcome.NO_DATA: Text("无数据", "no data"),
+    Outcome.UNCONFIGURED: Text("未配置阈值", "no thresholds configured"),
 }
 
 
@@ -98,22 +99,35 @@ def area_levels(
 
 
 def _area(
-    area: Area, row: int, names: Sequence[str], texts: Mapping[str, Text], fused: Fused,
+    area: Area,
+    row: int,
+    names: Sequence[str],
+    texts: Mapping[str, Text],
+    fused: Fused,
     alarms: Mapping[tuple[str, str], Sequence[str]],
 ) -> AreaLevel:
     cells = {
         name: HazardLevel(
-            outcome=outcome_of(*(int(table[row, column]) for table in (
-                fused.level, fused.clean, fused.subjects, fused.configured, fused.usable
-            ))),
-            level=int(fused.level[row, column]), alarms=tuple(alarms.get((area.code, name), ())),
+            outcome=outcome_of(
+                *(
+                    int(table[row, column])
+                    for table in (fused.level, fused.clean, fused.subjects, fused.configured, fused.usable)
+                )
+            ),
+            level=int(fused.level[row, column]),
+            alarms=tuple(alarms.get((area.code, name), ())),
         )
-        for column, name in enumerate(names) if fused.subjects[row, column] or (area.code, name) in alarms
+        for column, name in enumerate(names)
+        if fused.subjects[row, column] or (area.code, name) in alarms
     }
     usable, configured = int(fused.usable[row].sum()), int(fused.configured[row].sum())
     return AreaLevel(
-        code=area.code, name=area.name, level=max((cell.level for cell in cells.values()), default=0),
-        outcome=combined(list(cells.values())), hazards=cells, confidence=usable / configured if configured else None,
+        code=area.code,
+        name=area.name,
+        level=max((cell.level for cell in cells.values()), default=0),
+        outcome=combined(list(cells.values())),
+        hazards=cells,
+        confidence=usable / configured if configured else None,
         explanation=_explain(cells, texts, usable, configured),
     )
 

@@ -9,9 +9,9 @@ import numpy as np
 from alerting.alarms.events import SubjectKind
 from ingest.window import Window
 from telemetry.batch import F64, I64, Mask
-from telemetry.clock import MINUTE_NS
 from telemetry.quality import Quality
 from telemetry.series import Text
+from telemetry.span import MINUTE_NS
 from telemetry.units import conversion
 
 DECIMALS: Final = 6
@@ -30,7 +30,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Shape (n,) each: value in the metric's unit, NaN where unknown; share of the samples due; whether it is doubtful."""
+    """Shape (n,) each: value in the metric's unit (NaN: unknown), share of the samples due, whether it is doubtful."""
 
     value: F64
     share: F64
@@ -83,6 +83,12 @@ class Hazard:
         return next((metric for metric in self.metrics if metric.name == name), None) or _unknown(name)
 
 
+def rounded(value: F64) -> F64:
+    """As values are compared with thresholds and shown."""
+    result: F64 = np.round(value, DECIMALS)
+    return result
+
+
 def _unknown(name: str) -> Metric:
     raise KeyError(name)
 
@@ -93,7 +99,7 @@ def newest(frame: Frame, slots: I64, _minutes: int) -> Reading:
     quality = frame.window.shown_quality[slot]
     usable = quality <= Quality.SUSPECT
     value = np.where(usable, frame.window.shown[slot], np.nan)
-    return Reading(np.round(value, DECIMALS), usable.astype(np.float64), quality == Quality.SUSPECT)
+    return Reading(rounded(value), usable.astype(np.float64), quality == Quality.SUSPECT)
 
 
 def mean(quantity: str) -> Compute:
@@ -104,7 +110,8 @@ def mean(quantity: str) -> Compute:
         span = frame.window.span(quantity, slot, frame.at_ns, minutes)
         value: F64 = np.divide(span.total, span.count, out=np.full(len(slot), np.nan), where=span.count > 0)
         return Reading(
-            value.round(DECIMALS), _share(span.count, minutes * MINUTE_NS, frame.window.period_ns[slot]),
+            value.round(DECIMALS),
+            _share(span.count, minutes * MINUTE_NS, frame.window.period_ns[slot]),
             _doubtful(frame, slot, span.suspect, span.count),
         )
 

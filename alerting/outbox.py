@@ -54,7 +54,8 @@ def route(settings: Sequence[ChannelSettings]) -> Route:
         return [
             Planned(channel=one.name, deadline_ns=now_ns + int(one.retry_for_s * SECOND_NS))
             for one in settings
-            if event.kind in _TOLD and (one.drills or not event.drill)
+            if event.kind in _TOLD
+            and (one.drills or not event.drill)
             and (event.level >= one.min_level or one.name in told)
         ]
 
@@ -145,18 +146,18 @@ class Outbox:
         count = self.counts[delivery.channel]
         count.delivered += 1
         count.trouble = None
-        self._settled.append(Settled(
-            id=delivery.id, state=Progress.DELIVERED, at_ns=self.wall.now_ns(), receipt=sent.receipt, note=sent.note
-        ))
+        self._settled.append(
+            Settled(
+                id=delivery.id, state=Progress.DELIVERED, at_ns=self.wall.now_ns(), receipt=sent.receipt, note=sent.note
+            )
+        )
 
     def _failed(self, delivery: Delivery, error: ChannelError) -> None:
         now_ns = self.wall.now_ns()
         next_at_ns = now_ns + int(self._pause_s(delivery.attempts, error) * SECOND_NS)
         dead = error.final or next_at_ns > delivery.deadline_ns
         state = Progress.DEAD if dead else Progress.QUEUED
-        self._settled.append(Settled(
-            id=delivery.id, state=state, at_ns=now_ns, next_at_ns=next_at_ns, note=str(error)
-        ))
+        self._settled.append(Settled(id=delivery.id, state=state, at_ns=now_ns, next_at_ns=next_at_ns, note=str(error)))
         self._note_failure(delivery, error, dead=dead)
 
     def _note_failure(self, delivery: Delivery, error: ChannelError, *, dead: bool) -> None:

@@ -52,7 +52,11 @@ class Service:
 
 @asynccontextmanager
 async def open_service(
-    document: Document[CentreSettings], *, store: Store, clock: Clock, rng: np.random.Generator,
+    document: Document[CentreSettings],
+    *,
+    store: Store,
+    clock: Clock,
+    rng: np.random.Generator,
     speed: float | None = 1.0,
 ) -> AsyncIterator[Service]:
     """Wire a centre around an open store; closes what it opened, and not the store.
@@ -87,8 +91,13 @@ def lanes(channels: tuple[ChannelSettings, ...], folder: Path) -> dict[str, Lane
 
 
 def _wired(
-    document: Document[CentreSettings], store: Store, clock: Clock, rng: np.random.Generator, engine: Engine,
-    outbox: Outbox, speed: float | None,
+    document: Document[CentreSettings],
+    store: Store,
+    clock: Clock,
+    rng: np.random.Generator,
+    engine: Engine,
+    outbox: Outbox,
+    speed: float | None,
 ) -> Service:
     settings = document.settings
     address = parse_broker(settings.broker)
@@ -96,16 +105,25 @@ def _wired(
     async def on_commit(commit: Commit) -> None:
         await centre.on_commit(commit)
 
-    ingest = Ingest(
-        store, address, clock, on_commit, drill=settings.drill, rng=rng, password=secret(PASSWORD)
-    )
+    ingest = Ingest(store, address, clock, on_commit, drill=settings.drill, rng=rng, password=secret(PASSWORD))
     board = Board(
-        place=engine.site, drill=settings.drill, clock=clock, catalogue=ingest.catalogue, judge=engine,
-        presence=ingest.presence, speed=speed,
+        place=engine.site,
+        drill=settings.drill,
+        clock=clock,
+        catalogue=ingest.catalogue,
+        judge=engine,
+        presence=ingest.presence,
+        speed=speed,
     )
     fanout = Fanout(board, rng)
     centre = Centre(
-        clock=clock, wall=outbox.wall, store=store, engine=engine, state=outbox.state, outbox=outbox, board=board,
+        clock=clock,
+        wall=outbox.wall,
+        store=store,
+        engine=engine,
+        state=outbox.state,
+        outbox=outbox,
+        board=board,
         fanout=fanout,
     )
     folder = (document.path.parent / settings.site).parent
@@ -120,13 +138,22 @@ def _desk(centre: Centre, ingest: Ingest, engine: Engine, folder: Path) -> Desk:
         return vitals.Counted(
             counters=counters(centre, ingest, engine),
             gauges={"lag_seconds": centre.figures.lag_s, "consoles": centre.fanout.clients},
-            depth=await centre.state.depth(), outbox=centre.outbox,
-            alarms=centre.board.alarms_by_id.values(), parts=await parts(),
+            depth=await centre.state.depth(),
+            outbox=centre.outbox,
+            alarms=centre.board.alarms_by_id.values(),
+            parts=await parts(),
         )
 
     return Desk(
-        board=centre.board, fanout=centre.fanout, store=centre.store, folder=folder, version=package_version(),
-        parts=(parts,), counted=counted, lag_s=lambda: centre.figures.lag_s, acknowledging=centre.acknowledge,
+        board=centre.board,
+        fanout=centre.fanout,
+        store=centre.store,
+        folder=folder,
+        version=package_version(),
+        parts=(parts,),
+        counted=counted,
+        lag_s=lambda: centre.figures.lag_s,
+        acknowledging=centre.acknowledge,
     )
 
 
@@ -134,34 +161,58 @@ def intake_parts(ingest: Ingest) -> dict[str, dto.Part]:
     """Broker and store as parts of the health."""
     stats, problem = ingest.stats, ingest.subscriber.problem
     return {
-        "broker": _part(problem, "connected", {
-            "messages": ingest.subscriber.messages, "intake_queued": len(ingest.intake),
-            "intake_dropped": sum(ingest.intake.dropped.values()),
-        }),
-        "store": _part(stats.store_problem, "takes rows", {
-            "rows": stats.rows, "commits": stats.commits, "duplicates": stats.duplicates,
-            "unstored_rows": stats.unstored_rows,
-        }),
+        "broker": _part(
+            problem,
+            "connected",
+            {
+                "messages": ingest.subscriber.messages,
+                "intake_queued": len(ingest.intake),
+                "intake_dropped": sum(ingest.intake.dropped.values()),
+            },
+        ),
+        "store": _part(
+            stats.store_problem,
+            "takes rows",
+            {
+                "rows": stats.rows,
+                "commits": stats.commits,
+                "duplicates": stats.duplicates,
+                "unstored_rows": stats.unstored_rows,
+            },
+        ),
     }
 
 
 def engine_part(centre: Centre, engine: Engine) -> dto.Part:
     """The engine and its log: down while events can't be recorded, since then nobody is told."""
     figures = centre.figures
-    return _part(figures.trouble or "", "evaluates every commit", {
-        "events": figures.events, "ticks": figures.ticks, "late_rows": engine.late_rows,
-        "unknown_rows": engine.unknown_rows,
-    })
+    return _part(
+        figures.trouble or "",
+        "evaluates every commit",
+        {
+            "events": figures.events,
+            "ticks": figures.ticks,
+            "late_rows": engine.late_rows,
+            "unknown_rows": engine.unknown_rows,
+        },
+    )
 
 
 def counters(centre: Centre, ingest: Ingest, engine: Engine) -> dict[str, int]:
     """What only grows, for Prometheus."""
     stats = ingest.stats
     return {
-        "rows": stats.rows, "batches": stats.batches, "store_commits": stats.commits, "duplicates": stats.duplicates,
-        "unstored_rows": stats.unstored_rows, "messages": ingest.subscriber.messages,
-        "evaluated_commits": centre.figures.commits, "evaluated_rows": centre.figures.rows,
-        "events": centre.figures.events, "ticks": centre.figures.ticks, "late_rows": engine.late_rows,
+        "rows": stats.rows,
+        "batches": stats.batches,
+        "store_commits": stats.commits,
+        "duplicates": stats.duplicates,
+        "unstored_rows": stats.unstored_rows,
+        "messages": ingest.subscriber.messages,
+        "evaluated_commits": centre.figures.commits,
+        "evaluated_rows": centre.figures.rows,
+        "events": centre.figures.events,
+        "ticks": centre.figures.ticks,
+        "late_rows": engine.late_rows,
     }
 
 

@@ -84,8 +84,12 @@ def _with_channels() -> type[CentreSettings]:
     """The settings with the channels that exist here: each kind brings its own keys."""
     choices: Any = Union[tuple(kind.settings for kind in kinds().values())]  # noqa: UP007 - built at run time
     return msgspec.defstruct(
-        "Centre", [("channels", tuple[choices, ...], ())], bases=(CentreSettings,),
-        frozen=True, kw_only=True, forbid_unknown_fields=True,
+        "Centre",
+        [("channels", tuple[choices, ...], ())],
+        bases=(CentreSettings,),
+        frozen=True,
+        kw_only=True,
+        forbid_unknown_fields=True,
     )  # type: ignore[return-value]  # defstruct's stub does not carry the base
 
 

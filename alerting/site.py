@@ -14,7 +14,11 @@ from telemetry.settings import Document, Step, load
 
 LEVELS: Final = ("blue", "yellow", "orange", "red")
 LEVEL_NAMES: Final = (
-    Text("正常", "normal"), Text("蓝色", "blue"), Text("黄色", "yellow"), Text("橙色", "orange"), Text("红色", "red"),
+    Text("正常", "normal"),
+    Text("蓝色", "blue"),
+    Text("黄色", "yellow"),
+    Text("橙色", "orange"),
+    Text("红色", "red"),
 )
 """Names of the levels 0 to 4."""
 _SECOND_NS: Final = 1_000_000_000

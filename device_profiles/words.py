@@ -59,7 +59,14 @@ def _integer(name: str, code: str) -> Type:
 _FLOAT32_MAX: Final = float(np.finfo(np.float32).max)
 _FLOAT64_MAX: Final = float(np.finfo(np.float64).max)
 _INTEGERS: Final = {
-    "u8": "B", "s8": "b", "u16": "H", "s16": "h", "u32": "I", "s32": "i", "u64": "Q", "s64": "q",
+    "u8": "B",
+    "s8": "b",
+    "u16": "H",
+    "s16": "h",
+    "u32": "I",
+    "s32": "i",
+    "u64": "Q",
+    "s64": "q",
 }
 TYPES: Final[dict[str, Type]] = {
     **{name: _integer(name, code) for name, code in _INTEGERS.items()},

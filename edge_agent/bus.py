@@ -160,8 +160,13 @@ class Bus:
         middle_ns = (before_ns + self._clock.now_ns()) // 2
         found, ids = poll.readings, one.device.plan.ids
         batch = rows(
-            self._source, ids, np.full(len(ids), middle_ns, np.int64), found.value,
-            quality=found.quality, cause=found.cause, answered_ns=answered_ns,
+            self._source,
+            ids,
+            np.full(len(ids), middle_ns, np.int64),
+            found.value,
+            quality=found.quality,
+            cause=found.cause,
+            answered_ns=answered_ns,
         )
         one.stats.rows += len(batch)
         one.stats.missing_rows += int(np.isnan(batch.value).sum())
@@ -218,4 +223,3 @@ class Bus:
         one.stats.rows += len(batch)
         one.stats.missing_rows += len(batch)
         return batch
-

@@ -41,8 +41,14 @@ def series(point: Point, here: PointSettings, station: str, device: str, period_
     linear = convert.linear(point, quantity, here.offset)
     per_unit = linear.numerator / linear.denominator / point.scale
     return Series(
-        station=station, point=name, quantity=quantity, unit=QUANTITIES[quantity].unit,
-        valid=_valid(point, here), danger=here.danger or point.danger, period_s=period_s, device=device,
+        station=station,
+        point=name,
+        quantity=quantity,
+        unit=QUANTITIES[quantity].unit,
+        valid=_valid(point, here),
+        danger=here.danger or point.danger,
+        period_s=period_s,
+        device=device,
         modulus=None if point.modulus is None else point.modulus * per_unit,
     )
 
@@ -50,8 +56,12 @@ def series(point: Point, here: PointSettings, station: str, device: str, period_
 def column(point: Point, here: PointSettings, gates: dict[str, int]) -> Column:
     """How to take a point out of a poll; ``gates`` gives the position of each gate by name."""
     return Column(
-        register=model.register(point.register), linear=convert.linear(point, here.quantity, here.offset),
-        mask=point.mask, missing=point.missing, valid=_valid(point, here), danger=here.danger or point.danger,
+        register=model.register(point.register),
+        linear=convert.linear(point, here.quantity, here.offset),
+        mask=point.mask,
+        missing=point.missing,
+        valid=_valid(point, here),
+        danger=here.danger or point.danger,
         gates=tuple(gates[name] for name in point.gates),
     )
 

@@ -9,8 +9,10 @@ from device_profiles.model import ADDRESSES, Table
 from edge_agent.drivers.modbus import frames
 
 _FUNCTION: Final = {
-    Table.COIL: frames.READ_COILS, Table.DISCRETE: frames.READ_DISCRETE,
-    Table.INPUT: frames.READ_INPUT, Table.HOLDING: frames.READ_HOLDING,
+    Table.COIL: frames.READ_COILS,
+    Table.DISCRETE: frames.READ_DISCRETE,
+    Table.INPUT: frames.READ_INPUT,
+    Table.HOLDING: frames.READ_HOLDING,
 }
 _MAX_BITS: Final = 2000
 _REQUEST_BYTES: Final = 8

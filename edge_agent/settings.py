@@ -204,9 +204,16 @@ def _device(place: _Place, device: DeviceSettings, profile: Profile, fraction: f
     period_ns = round(device.period_s * SECOND_NS) // MILLISECOND_NS * MILLISECOND_NS
     ids = [series_id(place.site, one.station, one.point, one.quantity) for one in series]
     return DevicePlan(
-        name=device.name, unit=device.unit, series=series, ids=np.array(ids, np.int64), columns=taken,
-        gates=tuple(map(columns.gate_column, profile.gates.values())), limits=_limits(profile), period_ns=period_ns,
-        phase_ns=int(period_ns * fraction) // MILLISECOND_NS * MILLISECOND_NS, pause_s=profile.pause_after_ms / 1000,
+        name=device.name,
+        unit=device.unit,
+        series=series,
+        ids=np.array(ids, np.int64),
+        columns=taken,
+        gates=tuple(map(columns.gate_column, profile.gates.values())),
+        limits=_limits(profile),
+        period_ns=period_ns,
+        phase_ns=int(period_ns * fraction) // MILLISECOND_NS * MILLISECOND_NS,
+        pause_s=profile.pause_after_ms / 1000,
     )
 
 

@@ -1,7 +1,7 @@
 """The gateway: acquisition, coalescer, spool and uplink in one task group.
 
-    buses --poll--> Acquisition --Batch--> Coalescer --> Spool (disk) --> Uplink == MQTT ==> centre
-                                                           ^------------- acknowledgement -----'
+buses --poll--> Acquisition --Batch--> Coalescer --> Spool (disk) --> Uplink == MQTT ==> centre
+                                                       ^------------- acknowledgement -----'
 """
 
 import asyncio
@@ -60,8 +60,14 @@ class Gateway:
         self.polled_rows = 0
         self.spool = Spool.open(plan.spool_dir, plan.limits, clock)
         self.uplink = Uplink(
-            plan.source, plan.broker, self.spool, password=secret(PASSWORD), announce=plan.announce,
-            status=self.status, rng=rng, timing=timing,
+            plan.source,
+            plan.broker,
+            self.spool,
+            password=secret(PASSWORD),
+            announce=plan.announce,
+            status=self.status,
+            rng=rng,
+            timing=timing,
         )
         self._coalescer = Coalescer(clock, self._append, self.uplink.ready)
         self._source = source(self._sink) if source else self._acquisition(int(rng.integers(2**32)))
@@ -85,11 +91,20 @@ class Gateway:
         """The health of this moment, as it is published."""
         stats = self.spool.stats()
         return Status(
-            presence=presence, time_ns=self._clock.now_ns(), epoch=stats.epoch, spool_batches=stats.batches,
-            spool_rows=stats.rows, spool_bytes=stats.disk_bytes, oldest_ns=stats.oldest_ns,
-            hours_until_full=stats.hours_until_full, unacknowledged_s=self.uplink.unacknowledged_s(),
-            polled_rows=self.polled_rows, acked_rows=stats.acked_rows, dropped_rows=stats.dropped_rows,
-            refused_batches=stats.refused_batches, sent_bytes=self.uplink.counts.sent_bytes,
+            presence=presence,
+            time_ns=self._clock.now_ns(),
+            epoch=stats.epoch,
+            spool_batches=stats.batches,
+            spool_rows=stats.rows,
+            spool_bytes=stats.disk_bytes,
+            oldest_ns=stats.oldest_ns,
+            hours_until_full=stats.hours_until_full,
+            unacknowledged_s=self.uplink.unacknowledged_s(),
+            polled_rows=self.polled_rows,
+            acked_rows=stats.acked_rows,
+            dropped_rows=stats.dropped_rows,
+            refused_batches=stats.refused_batches,
+            sent_bytes=self.uplink.counts.sent_bytes,
             devices=self._source.devices(),
         )
 

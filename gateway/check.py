@@ -51,9 +51,16 @@ def check(path: Path) -> CheckReport:
     devices = [device for bus in plan.buses for device in bus.devices]
     per_minute = sum(len(device.series) * 60e9 / device.period_ns for device in devices)
     return CheckReport(
-        source=plan.source, drill=plan.announce.drill, stations=len(plan.announce.stations), buses=len(plan.buses),
-        devices=len(devices), series=len(plan.announce.series), rows_per_minute=per_minute, broker=str(plan.broker),
-        spool_dir=str(plan.spool_dir), spool_hours=_spool_hours(plan, per_minute),
+        source=plan.source,
+        drill=plan.announce.drill,
+        stations=len(plan.announce.stations),
+        buses=len(plan.buses),
+        devices=len(devices),
+        series=len(plan.announce.series),
+        rows_per_minute=per_minute,
+        broker=str(plan.broker),
+        spool_dir=str(plan.spool_dir),
+        spool_hours=_spool_hours(plan, per_minute),
         findings=(*_spool_findings(plan), *_broker_findings(plan.broker)),
     )
 

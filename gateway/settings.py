@@ -133,9 +133,7 @@ def _check_name(document: Document[GatewaySettings], where: Sequence[Step], name
         raise document.error(where, f"{name!r}, {_NAME}")
 
 
-def _check_once(
-    document: Document[GatewaySettings], first: dict[str, int], where: Sequence[Step], name: str
-) -> None:
+def _check_once(document: Document[GatewaySettings], first: dict[str, int], where: Sequence[Step], name: str) -> None:
     if name in first:
         raise document.error(where, f"{name!r} stands in line {first[name]} already, expected it once")
     first[name] = document.line(where)

@@ -155,9 +155,12 @@ class Admission:
         if not batches:
             return []
         quality, cause = self._control.check(
-            places, np.concatenate([batch.time_ns for batch in batches]),
-            np.concatenate([batch.value for batch in batches]), np.concatenate([batch.quality for batch in batches]),
-            np.concatenate([batch.cause for batch in batches]), self._clock.now_ns(),
+            places,
+            np.concatenate([batch.time_ns for batch in batches]),
+            np.concatenate([batch.value for batch in batches]),
+            np.concatenate([batch.quality for batch in batches]),
+            np.concatenate([batch.cause for batch in batches]),
+            self._clock.now_ns(),
         )
         cuts = np.cumsum([len(batch) for batch in batches])[:-1]
         verdicts = zip(np.split(quality, cuts), np.split(cause, cuts), strict=True)

@@ -146,8 +146,13 @@ class Catalogue:
         key = series_id(site, series.station, series.point, series.quantity)
         known = self._entries.get(key)
         return Entry(
-            id=key, place=len(self._entries) if known is None else known.place, source=source, site=site,
-            station=_NOWHERE if station is None else station, series=series, drill=drill,
+            id=key,
+            place=len(self._entries) if known is None else known.place,
+            source=source,
+            site=site,
+            station=_NOWHERE if station is None else station,
+            series=series,
+            drill=drill,
         )
 
     def _problem(self, entry: Entry, stations: dict[str, Station], taken: dict[int, Entry]) -> str | None:

@@ -73,8 +73,16 @@ class Pipeline:
     """
 
     def __init__(
-        self, store: Store, admission: Admission, intake: Intake, replies: Replies, presence: PresenceBook,
-        clock: Clock, on_commit: Callable[[Commit], Awaitable[None]], *, saved: Mapping[str, bytes] | None = None,
+        self,
+        store: Store,
+        admission: Admission,
+        intake: Intake,
+        replies: Replies,
+        presence: PresenceBook,
+        clock: Clock,
+        on_commit: Callable[[Commit], Awaitable[None]],
+        *,
+        saved: Mapping[str, bytes] | None = None,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.stats = PipelineStats()

@@ -95,6 +95,7 @@ def _ack(reply: _Reply) -> Ack:
 def _epoch(reply: _Reply, epoch: int) -> EpochAck:
     refused = reply.refused.get(epoch, {})
     return EpochAck(
-        epoch=epoch, committed=tuple(merged(reply.committed.get(epoch, ()))),
+        epoch=epoch,
+        committed=tuple(merged(reply.committed.get(epoch, ()))),
         refused=tuple(Refusal(seq, reason) for seq, reason in sorted(refused.items())),
     )

@@ -26,8 +26,15 @@ class Ingest:
     """
 
     def __init__(
-        self, store: Store, broker: BrokerAddress, clock: Clock, on_commit: Callable[[Commit], Awaitable[None]], *,
-        drill: bool, rng: np.random.Generator, tolerance: Tolerance | None = None,
+        self,
+        store: Store,
+        broker: BrokerAddress,
+        clock: Clock,
+        on_commit: Callable[[Commit], Awaitable[None]],
+        *,
+        drill: bool,
+        rng: np.random.Generator,
+        tolerance: Tolerance | None = None,
         password: str | None = None,
     ) -> None:
         self.store = store

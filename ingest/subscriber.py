@@ -27,7 +27,9 @@ from telemetry.wire import Status, decode, encode
 
 _LOG: Final = structlog.get_logger(__name__)
 _SUBSCRIPTIONS: Final = (
-    (f"{PREFIX}/+/+/{Channel.ANNOUNCE}", 1), (f"{PREFIX}/+/+/{Channel.STATUS}", 1), (f"{PREFIX}/+/+/{Channel.DATA}", 0)
+    (f"{PREFIX}/+/+/{Channel.ANNOUNCE}", 1),
+    (f"{PREFIX}/+/+/{Channel.STATUS}", 1),
+    (f"{PREFIX}/+/+/{Channel.DATA}", 0),
 )
 _REFUSED: Final = 0x80
 _BACKOFF_S: Final = (0.2, 30.0)
@@ -43,8 +45,15 @@ class Subscriber:
     """Connects for ever, fills the intake, sends the replies. ``rng`` spreads reconnections and names the client."""
 
     def __init__(
-        self, broker: BrokerAddress, intake: Intake, replies: Replies, presence: PresenceBook, clock: Clock,
-        rng: np.random.Generator, *, password: str | None = None,
+        self,
+        broker: BrokerAddress,
+        intake: Intake,
+        replies: Replies,
+        presence: PresenceBook,
+        clock: Clock,
+        rng: np.random.Generator,
+        *,
+        password: str | None = None,
     ) -> None:
         self.connected = asyncio.Event()
         self.problem = "not connected yet"
@@ -94,10 +103,16 @@ class Subscriber:
 
     def _client(self) -> aiomqtt.Client:
         return aiomqtt.Client(
-            self._broker.host, self._broker.port, username=self._broker.user, password=self._password,
-            identifier=f"petrel-centre-{self._rng.integers(2**32):08x}", queue_type=_passing_to(self._receive),
-            tls_context=ssl.create_default_context() if self._broker.tls else None, timeout=_DEADLINE_S,
-            keepalive=_KEEPALIVE_S, socket_options=_SOCKET,
+            self._broker.host,
+            self._broker.port,
+            username=self._broker.user,
+            password=self._password,
+            identifier=f"petrel-centre-{self._rng.integers(2**32):08x}",
+            queue_type=_passing_to(self._receive),
+            tls_context=ssl.create_default_context() if self._broker.tls else None,
+            timeout=_DEADLINE_S,
+            keepalive=_KEEPALIVE_S,
+            socket_options=_SOCKET,
         )
 
     def _receive(self, message: aiomqtt.Message) -> None:

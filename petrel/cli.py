@@ -10,7 +10,7 @@ from typing import Final
 
 import typer
 
-from petrel.commands import alarm, audit, centre, gateway, profile, rules, sim, store, tap, up
+from petrel.commands import centre, gateway, profile, rules, sim, tap, up
 from petrel.errors import CommandError
 from telemetry.settings import SettingsError
 
@@ -33,9 +33,6 @@ for name, group in (
     ("profile", profile.app),
     ("rules", rules.app),
     ("sim", sim.app),
-    ("alarm", alarm.app),
-    ("store", store.app),
-    ("audit", audit.app),
 ):
     app.add_typer(group, name=name)
 

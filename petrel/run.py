@@ -6,6 +6,7 @@ import logging
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any, TypeVar
 
 import structlog
@@ -21,18 +22,19 @@ def run(main: Coroutine[Any, Any, T]) -> T | None:
         raise _first(group) from group
 
 
-def configure_logs(level: int = logging.INFO) -> None:
-    """Structured logs, one line an event, on stderr; colours only on a terminal."""
+def configure_logs(path: Path | None = None, level: int = logging.INFO) -> None:
+    """Structured logs, one line an event: to a file where one is named, else to stderr; colours only on a terminal."""
+    stream = sys.stderr if path is None else path.open("a", encoding="utf-8", buffering=1)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso"),
             structlog.processors.format_exc_info,
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+            structlog.dev.ConsoleRenderer(colors=stream.isatty()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )
 

@@ -11,9 +11,10 @@ import time
 from itertools import count
 from typing import Any, Final, NamedTuple, Protocol
 
-SECOND_NS: Final = 1_000_000_000
-MINUTE_NS: Final = 60 * SECOND_NS
-HOUR_NS: Final = 3600 * SECOND_NS
+from telemetry.span import HOUR_NS as HOUR_NS
+from telemetry.span import MINUTE_NS as MINUTE_NS
+from telemetry.span import SECOND_NS as SECOND_NS
+
 _LONGEST_SLEEP_S: Final = 3600.0
 _SET_BACK_S: Final = 1.0
 

@@ -4,6 +4,15 @@ from alerting.alarms.events import Event, Kind, Outcome, SubjectKind, identity
 from alerting.alarms.fold import Alarm, StaleVersionError, State, acknowledge, apply, fold
 
 __all__ = [
-    "Alarm", "Event", "Kind", "Outcome", "StaleVersionError", "State", "SubjectKind", "acknowledge", "apply", "fold",
+    "Alarm",
+    "Event",
+    "Kind",
+    "Outcome",
+    "StaleVersionError",
+    "State",
+    "SubjectKind",
+    "acknowledge",
+    "apply",
+    "fold",
     "identity",
 ]

@@ -96,23 +96,59 @@ def acknowledge(alarm: Alarm, *, version: int, by: str, at_ns: int, note: str = 
     if alarm.acknowledged_ns is not None:
         return None
     return Event(
-        kind=Kind.ACKNOWLEDGED, alarm_id=alarm.id, version=version, hazard=alarm.hazard,
-        hazard_name=alarm.hazard_name, subject_kind=alarm.subject_kind, subject=alarm.subject,
-        subject_name=alarm.subject_name, town=alarm.town, level=alarm.level, previous_level=alarm.level,
-        outcome=alarm.outcome, time_ns=at_ns, at_ns=at_ns, rule=alarm.rule, edition=alarm.edition,
-        source=alarm.source, series=alarm.series, value=alarm.value, threshold=alarm.threshold, unit=alarm.unit,
-        quality=alarm.quality, drill=alarm.drill, by=by, note=note,
+        kind=Kind.ACKNOWLEDGED,
+        alarm_id=alarm.id,
+        version=version,
+        hazard=alarm.hazard,
+        hazard_name=alarm.hazard_name,
+        subject_kind=alarm.subject_kind,
+        subject=alarm.subject,
+        subject_name=alarm.subject_name,
+        town=alarm.town,
+        level=alarm.level,
+        previous_level=alarm.level,
+        outcome=alarm.outcome,
+        time_ns=at_ns,
+        at_ns=at_ns,
+        rule=alarm.rule,
+        edition=alarm.edition,
+        source=alarm.source,
+        series=alarm.series,
+        value=alarm.value,
+        threshold=alarm.threshold,
+        unit=alarm.unit,
+        quality=alarm.quality,
+        drill=alarm.drill,
+        by=by,
+        note=note,
         text=Text(f"{by} 已确认: {alarm.text.zh}", f"Acknowledged by {by}: {alarm.text.en}"),
     )
 
 
 def _raised(event: Event) -> Alarm:
     return Alarm(
-        id=event.alarm_id, version=event.version, hazard=event.hazard, hazard_name=event.hazard_name,
-        subject_kind=event.subject_kind, subject=event.subject, subject_name=event.subject_name, town=event.town,
-        level=event.level, peak_level=event.level, outcome=event.outcome, raised_ns=event.time_ns,
-        updated_ns=event.time_ns, text=event.text, rule=event.rule, edition=event.edition, source=event.source,
-        series=event.series, value=event.value, threshold=event.threshold, unit=event.unit, quality=event.quality,
+        id=event.alarm_id,
+        version=event.version,
+        hazard=event.hazard,
+        hazard_name=event.hazard_name,
+        subject_kind=event.subject_kind,
+        subject=event.subject,
+        subject_name=event.subject_name,
+        town=event.town,
+        level=event.level,
+        peak_level=event.level,
+        outcome=event.outcome,
+        raised_ns=event.time_ns,
+        updated_ns=event.time_ns,
+        text=event.text,
+        rule=event.rule,
+        edition=event.edition,
+        source=event.source,
+        series=event.series,
+        value=event.value,
+        threshold=event.threshold,
+        unit=event.unit,
+        quality=event.quality,
         drill=event.drill,
     )
 
@@ -120,19 +156,30 @@ def _raised(event: Event) -> Alarm:
 def _acknowledged(alarm: Alarm, event: Event) -> Alarm:
     if event.version != alarm.version or alarm.acknowledged_ns is not None:
         return alarm
-    return msgspec.structs.replace(
-        alarm, acknowledged_by=event.by, acknowledged_ns=event.at_ns, note=event.note
-    )
+    return msgspec.structs.replace(alarm, acknowledged_by=event.by, acknowledged_ns=event.at_ns, note=event.note)
 
 
 def _changed(alarm: Alarm, event: Event) -> Alarm:
     """A new version. An escalation needs a new acknowledgement; a lower level keeps the one it has."""
     worse = event.level > alarm.level
     return msgspec.structs.replace(
-        alarm, version=event.version, level=event.level, peak_level=max(alarm.peak_level, event.level),
-        outcome=event.outcome, updated_ns=event.time_ns, text=event.text, rule=event.rule, edition=event.edition,
-        source=event.source, series=event.series, value=event.value, threshold=event.threshold, unit=event.unit,
-        quality=event.quality, cleared_ns=event.time_ns if event.kind is Kind.CLEARED else None,
+        alarm,
+        version=event.version,
+        level=event.level,
+        peak_level=max(alarm.peak_level, event.level),
+        outcome=event.outcome,
+        updated_ns=event.time_ns,
+        text=event.text,
+        rule=event.rule,
+        edition=event.edition,
+        source=event.source,
+        series=event.series,
+        value=event.value,
+        threshold=event.threshold,
+        unit=event.unit,
+        quality=event.quality,
+        cleared_ns=event.time_ns if event.kind is Kind.CLEARED else None,
         acknowledged_by=None if worse else alarm.acknowledged_by,
-        acknowledged_ns=None if worse else alarm.acknowledged_ns, note="" if worse else alarm.note,
+        acknowledged_ns=None if worse else alarm.acknowledged_ns,
+        note="" if worse else alarm.note,
     )

@@ -49,8 +49,15 @@ class Memory:
         """No alarm, nothing seen."""
         small, big = np.zeros(subjects, np.uint8), np.zeros(subjects, np.int64)
         return cls(
-            level=small, version=big, raised_ns=big.copy(), changed_ns=big.copy(), time_ns=big.copy(),
-            held=small.copy(), below_ns=big.copy(), peak=small.copy(), history=np.zeros((subjects, LEVELS), np.uint8),
+            level=small,
+            version=big,
+            raised_ns=big.copy(),
+            changed_ns=big.copy(),
+            time_ns=big.copy(),
+            held=small.copy(),
+            below_ns=big.copy(),
+            peak=small.copy(),
+            history=np.zeros((subjects, LEVELS), np.uint8),
         )
 
     def carry(self, source: "Memory", to: I64, came_from: I64) -> None:

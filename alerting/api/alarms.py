@@ -39,9 +39,12 @@ async def alarms(
 ) -> Response:
     """Alarms, newest change first."""
     found = [
-        alarm for alarm in view_of(request).alarms()
-        if alarm.level >= level and hazard in (None, alarm.hazard)
-        and area in (None, alarm.town, alarm.subject) and (not state or alarm.state in state)
+        alarm
+        for alarm in view_of(request).alarms()
+        if alarm.level >= level
+        and hazard in (None, alarm.hazard)
+        and area in (None, alarm.town, alarm.subject)
+        and (not state or alarm.state in state)
     ]
     items, following = page(found, _position, None if cursor is None else _parsed(cursor), limit)
     return answer(dto.Alarms(items=items, next=None if following is None else f"{-following[0]}.{following[1]}"))

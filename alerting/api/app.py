@@ -15,15 +15,26 @@ from alerting.api.view import CentreView
 from alerting.console import Pages
 
 ROUTERS: Final = (
-    health.router, site.router, stations.router, gateways.router, series.router, areas.router, alarms.router,
-    events.router, metrics.router,
+    health.router,
+    site.router,
+    stations.router,
+    gateways.router,
+    series.router,
+    areas.router,
+    alarms.router,
+    events.router,
+    metrics.router,
 )
 
 
 def create_app(view: CentreView) -> FastAPI:
     """The interface of one centre. The caller binds it to a loopback address (``alerting.settings.check_bind``)."""
     app = FastAPI(
-        title="Storm Petrel", version=package_version(), openapi_url="/api/openapi.json", docs_url=None, redoc_url=None,
+        title="Storm Petrel",
+        version=package_version(),
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
         description="Stations, series, areas and alarms of one centre; errors are problem details (RFC 9457).",
     )
     app.state.view = view
@@ -47,7 +58,8 @@ class _Console:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         allowed = {
             method
-            for route in self._routes if route.matches(scope)[0] is Match.PARTIAL
+            for route in self._routes
+            if route.matches(scope)[0] is Match.PARTIAL
             for method in route.methods or ()
         }
         if allowed:

@@ -21,6 +21,7 @@ from telemetry.clock import HOUR_NS, Clock
 _SHOWN_NS: Final = 24 * HOUR_NS
 """What is no longer in force stays in the picture for a day; the list of alarms goes back further."""
 
+
 class Judge(Protocol):
     """What the board asks of the engine."""
 
@@ -63,9 +64,7 @@ class Board:
         self._by_station, self._lines = {}, {}
         for entry in self.catalogue.entries():
             self._by_station.setdefault(entry.station.id, []).append(entry)
-        self._by_place = {
-            entry.place: station for station, entries in self._by_station.items() for entry in entries
-        }
+        self._by_place = {entry.place: station for station, entries in self._by_station.items() for entry in entries}
 
     def take(self, commit: Commit) -> None:
         """Keep the newest samples of a commit."""
@@ -115,11 +114,15 @@ class Board:
         """The whole picture as JSON, with the alarms of the last day and all that are open."""
         since_ns = self.clock.now_ns() - _SHOWN_NS
         shown = [alarm for alarm in self.alarms_by_id.values() if alarm.open or alarm.updated_ns >= since_ns]
-        return encode(dto.Picture(
-            site=self.site(), stations=self.stations(), areas=self.areas(),
-            alarms=[words.alarm(alarm, self.place.timezone) for alarm in self._newest(shown)],
-            gateways=self.gateways(),
-        ))
+        return encode(
+            dto.Picture(
+                site=self.site(),
+                stations=self.stations(),
+                areas=self.areas(),
+                alarms=[words.alarm(alarm, self.place.timezone) for alarm in self._newest(shown)],
+                gateways=self.gateways(),
+            )
+        )
 
     def delta(self) -> bytes | None:
         """What changed since the last call."""
@@ -169,8 +172,14 @@ class Board:
         for name in names:
             entries = self._by_station[name]
             readings = [
-                words.reading(entry, self.latest, now_ns, stale=bool(stale[entry.place]),
-                              thresholds=self._thresholds(entry.id), timezone=self.place.timezone)
+                words.reading(
+                    entry,
+                    self.latest,
+                    now_ns,
+                    stale=bool(stale[entry.place]),
+                    thresholds=self._thresholds(entry.id),
+                    timezone=self.place.timezone,
+                )
                 for entry in entries
             ]
             shown.append(words.station(entries[0], readings, levels.get(name)))

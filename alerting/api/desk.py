@@ -114,14 +114,18 @@ def _answer(entry: Entry, points: dto.RawPoints | dto.BucketPoints, *, truncated
 
 def _points(rows: Points) -> dto.RawPoints:
     return dto.RawPoints(
-        time=(rows.time_ns[:_MOST_ROWS] // _MS_NS).tolist(), value=words.numbers(rows.value[:_MOST_ROWS]),
+        time=(rows.time_ns[:_MOST_ROWS] // _MS_NS).tolist(),
+        value=words.numbers(rows.value[:_MOST_ROWS]),
         quality=[words.quality_name(one) for one in rows.quality[:_MOST_ROWS].tolist()],
     )
 
 
 def _buckets(rows: Buckets) -> dto.BucketPoints:
     return dto.BucketPoints(
-        time=(rows.time_ns // _MS_NS).tolist(), min=words.numbers(rows.minimum), mean=words.numbers(rows.mean),
-        max=words.numbers(rows.maximum), count=rows.count.tolist(),
+        time=(rows.time_ns // _MS_NS).tolist(),
+        min=words.numbers(rows.minimum),
+        mean=words.numbers(rows.mean),
+        max=words.numbers(rows.maximum),
+        count=rows.count.tolist(),
         quality=[words.quality_name(one) for one in rows.quality.tolist()],
     )

@@ -32,7 +32,8 @@ class _EventStream(StreamingResponse):
 
 
 @router.get(
-    "/events", response_class=Response,
+    "/events",
+    response_class=Response,
     responses={200: {"content": {_TYPE: {"schema": {"type": "string"}}}}, **documented(422, 503)},
 )
 async def events(request: Request, last_event_id: Annotated[str | None, Header()] = None) -> Response:

@@ -43,8 +43,14 @@ class Fanout:
     """The stream. ``pause_s`` is the shortest real time between deltas; ``rng`` names this start of the process."""
 
     def __init__(
-        self, picture: Picture, rng: np.random.Generator, *, pause_s: float = _PAUSE_S, ring: int = _RING,
-        heartbeat_s: float = HEARTBEAT_S, most: int = 64,
+        self,
+        picture: Picture,
+        rng: np.random.Generator,
+        *,
+        pause_s: float = _PAUSE_S,
+        ring: int = _RING,
+        heartbeat_s: float = HEARTBEAT_S,
+        most: int = 64,
     ) -> None:
         self._picture = picture
         self._boot = f"{rng.integers(2**48):012x}"

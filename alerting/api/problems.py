@@ -40,12 +40,20 @@ def truthful(openapi: dict[str, Any]) -> dict[str, Any]:
 
 
 def problem(
-    status: int, detail: str, instance: str, *, errors: list[dict[str, Any]] | None = None,
+    status: int,
+    detail: str,
+    instance: str,
+    *,
+    errors: list[dict[str, Any]] | None = None,
     headers: dict[str, str] | None = None,
 ) -> Response:
     """An answer that says what went wrong."""
     body = dto.Problem(
-        type="about:blank", title=HTTPStatus(status).phrase, status=status, detail=detail, instance=instance,
+        type="about:blank",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        instance=instance,
         errors=errors,
     )
     return Response(msgspec.json.encode(body), status, headers, MEDIA_TYPE)

@@ -53,10 +53,16 @@ def address(listener: socket.socket) -> str:
 
 async def serve_http(app: ASGIApp, listener: socket.socket) -> None:
     """Answer requests until cancelled; open streams get two seconds to end."""
-    server = _Server(uvicorn.Config(
-        app, lifespan="off", log_config=None, access_log=False, server_header=False,
-        timeout_graceful_shutdown=_STOP_S,  # without it a console that stays connected would keep the server alive
-    ))
+    server = _Server(
+        uvicorn.Config(
+            app,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=_STOP_S,  # without it a console that stays connected would keep the server alive
+        )
+    )
     try:
         await server.serve(sockets=[listener])
     finally:

@@ -22,7 +22,8 @@ async def site(request: Request) -> Response:
 
 
 @router.get(
-    "/site/layers/{name}", response_class=Response,
+    "/site/layers/{name}",
+    response_class=Response,
     responses={200: {"content": {GEOJSON: {}}}, 304: {"description": "Not Modified"}, **documented(404, 422)},
 )
 async def layer(request: Request, name: str) -> Response:

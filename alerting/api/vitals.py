@@ -31,11 +31,15 @@ async def health(sources: Sequence[PartSource], *, version: str, lag_s: float | 
         parts |= await source()
     queues = {
         f"{part}.{key}": value
-        for part, found in parts.items() for key, value in found.figures.items()
+        for part, found in parts.items()
+        for key, value in found.figures.items()
         if key.endswith("queued") and isinstance(value, int)
     }
     return dto.Health(
-        status=worst(parts.values()), parts=parts, queues=queues, lag_ms=None if lag_s is None else lag_s * 1e3,
+        status=worst(parts.values()),
+        parts=parts,
+        queues=queues,
+        lag_ms=None if lag_s is None else lag_s * 1e3,
         versions={"stormpetrel": version, "python": sys.version.partition(" ")[0]},
     )
 

@@ -31,19 +31,30 @@ def text(words: Text) -> dto.Text:
 def site(place: Site, *, drill: bool, speed: float | None, now: str) -> dto.Site:
     """Where we are."""
     return dto.Site(
-        id=place.id, name=text(place.name), timezone=place.timezone, drill=drill, speed=speed, now=now,
+        id=place.id,
+        name=text(place.name),
+        timezone=place.timezone,
+        drill=drill,
+        speed=speed,
+        now=now,
         bounds=place.bounds,
         areas=[
             dto.SiteArea(
-                code=area.code, name=text(area.name), lon=area.lon, lat=area.lat,
+                code=area.code,
+                name=text(area.name),
+                lon=area.lon,
+                lat=area.lat,
                 managed_by=None if area.managed_by is None else text(area.managed_by),
             )
             for area in place.areas
         ],
         layers=[
             dto.Layer(
-                id=layer.id, url=f"{LAYERS}{layer.id}.geojson", crs=layer.crs,
-                attribution=text(layer.attribution), sketch=layer.sketch,
+                id=layer.id,
+                url=f"{LAYERS}{layer.id}.geojson",
+                crs=layer.crs,
+                attribution=text(layer.attribution),
+                sketch=layer.sketch,
             )
             for layer in place.layers
         ],
@@ -59,12 +70,19 @@ def reading(
     time_ns = int(latest.time_ns[place])
     known = time_ns != NEVER
     return dto.Reading(
-        series=str(entry.id), point=series.point, quantity=series.quantity, unit=series.unit,
-        name=dto.Text(zh=quantity.zh, en=quantity.en), value=number(float(latest.value[place])),
-        quality=quality_name(int(latest.quality[place])), cause=causes(int(latest.cause[place])),
+        series=str(entry.id),
+        point=series.point,
+        quantity=series.quantity,
+        unit=series.unit,
+        name=dto.Text(zh=quantity.zh, en=quantity.en),
+        value=number(float(latest.value[place])),
+        quality=quality_name(int(latest.quality[place])),
+        cause=causes(int(latest.cause[place])),
         time=iso(time_ns, timezone) if known else None,
         age_s=round((now_ns - time_ns) / SECOND_NS, 3) if known else None,
-        stale=stale, valid=(number(series.valid[0]), number(series.valid[1])), thresholds=list(thresholds),
+        stale=stale,
+        valid=(number(series.valid[0]), number(series.valid[1])),
+        thresholds=list(thresholds),
     )
 
 
@@ -72,8 +90,15 @@ def station(entry: Entry, readings: Sequence[dto.Reading], level: StationLevel |
     """A station; one that the engine does not know yet is unconfigured, never normal."""
     place = entry.station
     return dto.Station(
-        id=place.id, name=text(place.name), kind=place.kind, lat=place.lat, lon=place.lon, town=place.town,
-        gateway=entry.source, drill=entry.drill, readings=list(readings),
+        id=place.id,
+        name=text(place.name),
+        kind=place.kind,
+        lat=place.lat,
+        lon=place.lon,
+        town=place.town,
+        gateway=entry.source,
+        drill=entry.drill,
+        readings=list(readings),
         outcome=Outcome.UNCONFIGURED if level is None else level.outcome,
         level=0 if level is None else cast(dto.Level, level.level),
         hazards={} if level is None else hazards(level.hazards),
@@ -83,8 +108,13 @@ def station(entry: Entry, readings: Sequence[dto.Reading], level: StationLevel |
 def area(found: AreaLevel) -> dto.Area:
     """An area."""
     return dto.Area(
-        code=found.code, name=text(found.name), level=cast(dto.Level, found.level), outcome=found.outcome,
-        hazards=hazards(found.hazards), confidence=found.confidence, explanation=text(found.explanation),
+        code=found.code,
+        name=text(found.name),
+        level=cast(dto.Level, found.level),
+        outcome=found.outcome,
+        hazards=hazards(found.hazards),
+        confidence=found.confidence,
+        explanation=text(found.explanation),
     )
 
 
@@ -100,8 +130,14 @@ def thresholds(lines: Iterable[ThresholdLine]) -> list[dto.Threshold]:
     """The lines of a chart."""
     return [
         dto.Threshold(
-            level=cast(dto.Level, line.level), value=line.value, op=line.op, name=text(line.name), hazard=line.hazard,
-            rule=line.rule, edition=line.edition, source=line.source,
+            level=cast(dto.Level, line.level),
+            value=line.value,
+            op=line.op,
+            name=text(line.name),
+            hazard=line.hazard,
+            rule=line.rule,
+            edition=line.edition,
+            source=line.source,
         )
         for line in lines
     ]
@@ -110,15 +146,34 @@ def thresholds(lines: Iterable[ThresholdLine]) -> list[dto.Threshold]:
 def alarm(found: Alarm, timezone: str) -> dto.Alarm:
     """An alarm; its text carries the mark of a drill (F16)."""
     return dto.Alarm(
-        id=found.id, version=found.version, hazard=found.hazard, hazard_name=text(found.hazard_name),
-        level=cast(dto.Level, found.level), peak_level=cast(dto.Level, found.peak_level), outcome=found.outcome,
-        state=found.state, subject_kind=found.subject_kind, subject=found.subject,
-        subject_name=text(found.subject_name), town=found.town, raised_at=iso(found.raised_ns, timezone),
-        updated_at=iso(found.updated_ns, timezone), cleared_at=iso_or_none(found.cleared_ns, timezone),
-        acknowledged_by=found.acknowledged_by, acknowledged_at=iso_or_none(found.acknowledged_ns, timezone),
-        series=list(found.series), value=found.value, threshold=found.threshold, unit=found.unit,
-        quality=found.quality, text=text(marked(found.text, drill=found.drill)), rule=found.rule,
-        edition=found.edition, source=found.source, note=found.note, drill=found.drill,
+        id=found.id,
+        version=found.version,
+        hazard=found.hazard,
+        hazard_name=text(found.hazard_name),
+        level=cast(dto.Level, found.level),
+        peak_level=cast(dto.Level, found.peak_level),
+        outcome=found.outcome,
+        state=found.state,
+        subject_kind=found.subject_kind,
+        subject=found.subject,
+        subject_name=text(found.subject_name),
+        town=found.town,
+        raised_at=iso(found.raised_ns, timezone),
+        updated_at=iso(found.updated_ns, timezone),
+        cleared_at=iso_or_none(found.cleared_ns, timezone),
+        acknowledged_by=found.acknowledged_by,
+        acknowledged_at=iso_or_none(found.acknowledged_ns, timezone),
+        series=list(found.series),
+        value=found.value,
+        threshold=found.threshold,
+        unit=found.unit,
+        quality=found.quality,
+        text=text(marked(found.text, drill=found.drill)),
+        rule=found.rule,
+        edition=found.edition,
+        source=found.source,
+        note=found.note,
+        drill=found.drill,
     )
 
 
@@ -127,10 +182,16 @@ def gateway(heard: Heard, timezone: str, *, drill: bool) -> dto.Gateway:
     status = heard.status or Status(presence=Presence.OFFLINE)
     seen_ns = heard.heard_ns or status.time_ns or None
     return dto.Gateway(
-        source=heard.source, presence=_presence(heard.status), last_seen=iso_or_none(seen_ns, timezone),
-        spool_batches=status.spool_batches, spool_rows=status.spool_rows,
-        oldest=iso_or_none(status.oldest_ns, timezone), hours_until_full=status.hours_until_full,
-        devices=dict(status.devices), complaint=heard.complaint, drill=drill,
+        source=heard.source,
+        presence=_presence(heard.status),
+        last_seen=iso_or_none(seen_ns, timezone),
+        spool_batches=status.spool_batches,
+        spool_rows=status.spool_rows,
+        oldest=iso_or_none(status.oldest_ns, timezone),
+        hours_until_full=status.hours_until_full,
+        devices=dict(status.devices),
+        complaint=heard.complaint,
+        drill=drill,
     )
 
 

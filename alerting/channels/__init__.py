@@ -4,5 +4,13 @@ from alerting.channels.contract import Channel, ChannelError, ChannelSettings, M
 from alerting.channels.registry import Kind, kinds
 
 __all__ = [
-    "Channel", "ChannelError", "ChannelSettings", "Kind", "Message", "Receipt", "Sent", "kinds", "marked",
+    "Channel",
+    "ChannelError",
+    "ChannelSettings",
+    "Kind",
+    "Message",
+    "Receipt",
+    "Sent",
+    "kinds",
+    "marked",
 ]

@@ -87,8 +87,12 @@ def payload(message: Message) -> dict[str, Any]:
     """What a receiver gets of a message, ready for JSON."""
     event = msgspec.to_builtins(message.event)
     return {
-        "key": message.key, "attempt": message.attempt, "drill": message.event.drill,
-        "alarm_id": message.event.alarm_id, "version": message.event.version,
-        "text": msgspec.to_builtins(message.text), "answered_ns": message.event.answered_ns,
+        "key": message.key,
+        "attempt": message.attempt,
+        "drill": message.event.drill,
+        "alarm_id": message.event.alarm_id,
+        "version": message.event.version,
+        "text": msgspec.to_builtins(message.text),
+        "answered_ns": message.event.answered_ns,
         "alarm": event | {"text": msgspec.to_builtins(message.text)},
     }

@@ -31,8 +31,13 @@ class LogChannel:
             await asyncio.to_thread(_append, self._path, msgspec.json.encode(payload(message)) + b"\n")
         event = message.event
         self._log.info(
-            "alarm", key=message.key, kind=str(event.kind), level=event.level, subject=event.subject,
-            text=message.text.en, drill=event.drill,
+            "alarm",
+            key=message.key,
+            kind=str(event.kind),
+            level=event.level,
+            subject=event.subject,
+            text=message.text.en,
+            drill=event.drill,
         )
         return Sent(receipt=Receipt.WRITTEN)
 

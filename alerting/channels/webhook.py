@@ -56,7 +56,9 @@ class WebhookChannel:
 
     def _headers(self, message: Message, body: bytes) -> dict[str, str]:
         headers = {
-            "content-type": "application/json", "idempotency-key": message.key, "user-agent": "stormpetrel",
+            "content-type": "application/json",
+            "idempotency-key": message.key,
+            "user-agent": "stormpetrel",
             "petrel-drill": "true" if message.event.drill else "false",
         }
         if self._key is not None:

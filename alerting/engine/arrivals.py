@@ -48,8 +48,11 @@ def arrivals(commit: Commit, slots: I64) -> Arrivals:
         np.array([batch.answered_ns for batch in batches], np.int64), [len(batch) for batch in batches]
     )
     rows = Arrivals(
-        slots, np.concatenate([batch.time_ns for batch in batches]), np.concatenate([b.value for b in batches]),
-        np.concatenate([batch.quality for batch in batches]), np.concatenate([batch.cause for batch in batches]),
+        slots,
+        np.concatenate([batch.time_ns for batch in batches]),
+        np.concatenate([b.value for b in batches]),
+        np.concatenate([batch.quality for batch in batches]),
+        np.concatenate([batch.cause for batch in batches]),
         answered,
     )
     return rows if slots.min() >= 0 else rows.take(slots >= 0)

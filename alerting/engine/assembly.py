@@ -52,9 +52,7 @@ def make_silence(
     return Silence(roster, memory, heard)
 
 
-def resume(
-    post: Post, restored: MutableMapping[Key, Alarm], corrected: MutableMapping[Key, tuple[int, int]]
-) -> None:
+def resume(post: Post, restored: MutableMapping[Key, Alarm], corrected: MutableMapping[Key, tuple[int, int]]) -> None:
     """Hand the alarms and corrections of the log to the subjects that are here."""
     for key, place in keys(post.plan.hazard, post.plan.subjects).items():
         if key in restored:

@@ -23,7 +23,7 @@ from alerting.engine.post import Moment, Post
 from alerting.engine.silence import Silence
 from alerting.fusion import AreaLevel
 from alerting.hazards import sums
-from alerting.rules.packs import Rulebook
+from alerting.rules.packs import Pack, Rulebook
 from alerting.site import Site, moment_ns
 from ingest.commit import Commit
 from ingest.window import Window
@@ -62,6 +62,7 @@ class Engine:
         self._revision: int | None = None
         self._stale = True
         self._edition = (0, 0)
+        self._chosen: dict[str, Pack] = {}
         self._memory_ns = HOUR_NS
         self._warming: deque[Commit] = deque()
         self._posts: tuple[Post, ...] = ()
@@ -90,16 +91,15 @@ class Engine:
     def _place_stations(self) -> None:
         names = {entry.station.id for entry in self._entries.values()}
         known = self._station_ns
-        number = {name: index for index, name in enumerate(dict.fromkeys(
-            entry.station.id for entry in self._entries.values()
-        ))}
+        number = {
+            name: index
+            for index, name in enumerate(dict.fromkeys(entry.station.id for entry in self._entries.values()))
+        }
         slots = self.window.slots(np.fromiter(self._entries, np.int64, len(self._entries)))
         self._station = np.zeros(len(self.window), np.int64)
         self._station[slots] = [number[entry.station.id] for entry in self._entries.values()]
         self._station_ns = np.concatenate([known, np.zeros(len(names) - len(known), np.int64)])
-        self._answered = np.concatenate([
-            self._answered, np.zeros(len(self.window) - len(self._answered), np.int64)
-        ])
+        self._answered = np.concatenate([self._answered, np.zeros(len(self.window) - len(self._answered), np.int64)])
 
     def restore(self, events: Iterable[Event]) -> None:
         """Continue the alarms of the log; call it before ``warm``."""
@@ -200,9 +200,11 @@ class Engine:
         begins, ends = self._edition
         if not self._stale and begins <= time_ns < ends:
             return
-        self._stale = False
         self._edition = self._packs.edition(time_ns)
         chosen = self._packs.at(time_ns or self._packs.newest_ns)
+        if not self._stale and chosen == self._chosen:
+            return
+        self._stale, self._chosen = False, dict(chosen)
         pack = chosen.pop(NO_DATA, None)
         if pack is not None and self._active:
             self._silence = make_silence(pack, self._active, self.window, self._silence, self._restored)

@@ -49,8 +49,15 @@ def _corrected(post: Post, moment: Moment, late: Arrivals, subject: I64) -> Iter
         who, level, time_ns = int(subject[at]), int(reached[at]), int(late.time_ns[at])
         post.corrected[who], post.corrected_ns[who] = level, time_ns
         change = Change(
-            plan=plan, subject=who, kind=Kind.CORRECTION, before=0, after=level, version=0, raised_ns=time_ns,
-            time_ns=time_ns, suspect=bool(late.quality[at] == Quality.SUSPECT),
+            plan=plan,
+            subject=who,
+            kind=Kind.CORRECTION,
+            before=0,
+            after=level,
+            version=0,
+            raised_ns=time_ns,
+            time_ns=time_ns,
+            suspect=bool(late.quality[at] == Quality.SUSPECT),
         )
         row = int(begin[at] + np.argmax(verdict.reached[begin[at] : ends[at]]))
         why = cause(change, measured, rows, row)

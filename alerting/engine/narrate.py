@@ -63,14 +63,31 @@ def narrate(change: Change, why: Cause, window: Window, now_ns: int, answered_ns
     threshold = float(plan.thresholds[why.row, why.condition])
     rule = _rule(change)
     return Event(
-        kind=change.kind, version=change.version, hazard=plan.hazard, hazard_name=compiled.hazard.name,
-        alarm_id=identity(plan.hazard, subject.kind, subject.id, change.raised_ns), subject_kind=subject.kind,
-        subject=subject.id, subject_name=subject.name, town=subject.town, level=change.after,
-        previous_level=change.before, outcome=_outcome(change), time_ns=change.time_ns, at_ns=now_ns, rule=rule.id,
-        edition=f"{head.id} {head.edition}", source=_source(plan, why), series=_series(plan, why, window),
-        value=why.value, threshold=None if np.isnan(threshold) else threshold,
-        unit=compiled.probes[compiled.probe[why.condition]].metric.unit, quality=_quality(plan, why, window),
-        drill=subject.drill, answered_ns=answered_ns, text=_text(change, why, now_ns),
+        kind=change.kind,
+        version=change.version,
+        hazard=plan.hazard,
+        hazard_name=compiled.hazard.name,
+        alarm_id=identity(plan.hazard, subject.kind, subject.id, change.raised_ns),
+        subject_kind=subject.kind,
+        subject=subject.id,
+        subject_name=subject.name,
+        town=subject.town,
+        level=change.after,
+        previous_level=change.before,
+        outcome=_outcome(change),
+        time_ns=change.time_ns,
+        at_ns=now_ns,
+        rule=rule.id,
+        edition=f"{head.id} {head.edition}",
+        source=_source(plan, why),
+        series=_series(plan, why, window),
+        value=why.value,
+        threshold=None if np.isnan(threshold) else threshold,
+        unit=compiled.probes[compiled.probe[why.condition]].metric.unit,
+        quality=_quality(plan, why, window),
+        drill=subject.drill,
+        answered_ns=answered_ns,
+        text=_text(change, why, now_ns),
     )
 
 
@@ -116,7 +133,8 @@ def _text(change: Change, why: Cause, now_ns: int) -> Text:
     sentence = compiled.pack.document.settings.text
     metric = compiled.probes[int(compiled.probe[why.condition])].metric
     values = {
-        "value": number(why.value, metric.unit), "op": OPS[condition.op],
+        "value": number(why.value, metric.unit),
+        "op": OPS[condition.op],
         "unit": _SHOWN_UNIT.get(metric.unit, metric.unit),
         "threshold": number(float(change.plan.thresholds[why.row, why.condition]), metric.unit),
     }

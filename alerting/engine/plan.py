@@ -148,8 +148,11 @@ def by_subject(verdict: Verdict, begin: I64) -> Verdict:
     reached: U8 = np.maximum.reduceat(verdict.reached, begin)
     clean = np.maximum.reduceat(np.where(verdict.suspect, 0, verdict.reached), begin)
     return Verdict(
-        reached, np.maximum.reduceat(verdict.held, begin), np.maximum.reduceat(verdict.maybe, begin),
-        np.logical_or.reduceat(verdict.unknown, begin), clean < reached,
+        reached,
+        np.maximum.reduceat(verdict.held, begin),
+        np.maximum.reduceat(verdict.maybe, begin),
+        np.logical_or.reduceat(verdict.unknown, begin),
+        clean < reached,
     )
 
 
@@ -170,9 +173,15 @@ def make_plan(compiled: Compiled, site: Site, entries: Sequence[Entry], window: 
     surveyed = _surveyed(members, site.thresholds)
     thresholds = _thresholds(compiled, surveyed)
     return Plan(
-        compiled=compiled, subjects=subjects, row_start=row_start, row_count=np.diff(np.append(row_start, len(owner))),
-        slots=slots, absent=absent, thresholds=thresholds,
-        bars=compiled.bars(thresholds), surveyed=surveyed,
+        compiled=compiled,
+        subjects=subjects,
+        row_start=row_start,
+        row_count=np.diff(np.append(row_start, len(owner))),
+        slots=slots,
+        absent=absent,
+        thresholds=thresholds,
+        bars=compiled.bars(thresholds),
+        surveyed=surveyed,
         configured=np.logical_or.reduceat(compiled.configured(thresholds, absent), row_start),
         gap_ns=np.maximum.reduceat(_gaps(members), row_start),
         subject_of=_index(slots, absent, owner, len(window)),
@@ -197,13 +206,17 @@ def _point(entry: Entry) -> str:
 def _station(inputs: Sequence[tuple[str, ...]], found: Mapping[str, Sequence[Entry]]) -> Iterable[Member]:
     some = next(iter(found.values()))[0]
     subject = Subject(
-        kind=SubjectKind.STATION, id=some.station.id, name=some.station.name, towns=(some.station.town,),
+        kind=SubjectKind.STATION,
+        id=some.station.id,
+        name=some.station.name,
+        towns=(some.station.town,),
         drill=some.drill,
     )
     for row in range(max(map(len, found.values()))):
-        yield Member(subject, tuple(
-            tuple(_nth(found.get(quantity, ()), row) for quantity in quantities) for quantities in inputs
-        ))
+        yield Member(
+            subject,
+            tuple(tuple(_nth(found.get(quantity, ()), row) for quantity in quantities) for quantities in inputs),
+        )
 
 
 def _nth(found: Sequence[Entry], row: int) -> Entry | None:
@@ -217,13 +230,14 @@ def _pipelines(compiled: Compiled, pipelines: Sequence[Pipeline], entries: Seque
     for entry in entries:
         here.setdefault((entry.station.id, entry.series.quantity), []).append(entry)
     for pipeline in pipelines:
-        found = tuple(
-            tuple(_at_end(pipeline, name, here) for name in probe.metric.inputs) for probe in compiled.probes
-        )
+        found = tuple(tuple(_at_end(pipeline, name, here) for name in probe.metric.inputs) for probe in compiled.probes)
         known = [entry for some in found for entry in some if entry is not None]
         if known:
             subject = Subject(
-                kind=SubjectKind.PIPELINE, id=pipeline.id, name=pipeline.name, drill=known[0].drill,
+                kind=SubjectKind.PIPELINE,
+                id=pipeline.id,
+                name=pipeline.name,
+                drill=known[0].drill,
                 towns=pipeline.towns or tuple(dict.fromkeys(entry.station.town for entry in known)),
             )
             yield Member(subject, found)
@@ -253,7 +267,9 @@ def _surveyed(members: Sequence[Member], thresholds: Sequence[Threshold]) -> tup
     return tuple(
         {
             scheme: threshold
-            for found in member.entries for entry in found if entry is not None
+            for found in member.entries
+            for entry in found
+            if entry is not None
             for scheme, threshold in known.get(
                 (entry.station.id, entry.series.point, entry.series.quantity), {}
             ).items()
@@ -286,7 +302,9 @@ def _gaps(members: Sequence[Member]) -> I64:
 def _index(slots: Sequence[I64], absent: Mask, owner: I64, size: int) -> I64:
     pairs = {
         (slot, int(owner[row]))
-        for probe, table in enumerate(slots) for row, some in enumerate(table.tolist()) for slot in some
+        for probe, table in enumerate(slots)
+        for row, some in enumerate(table.tolist())
+        for slot in some
         if not absent[row, probe]
     }
     users: dict[int, list[int]] = {}

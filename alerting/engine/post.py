@@ -141,9 +141,15 @@ class Post:
         subject, before, after = (int(array[index]) for array in (changes.who, changes.before, changes.after))
         kind = Kind.RAISED if before == 0 else Kind.CLEARED if after == 0 else Kind.LEVEL_CHANGED
         return Change(
-            plan=self.plan, subject=subject, kind=kind, before=before, after=after,
-            version=int(self.memory.version[subject]), raised_ns=int(self.memory.raised_ns[subject]),
-            time_ns=int(changes.time_ns[index]), suspect=bool(self.doubtful[subject]),
+            plan=self.plan,
+            subject=subject,
+            kind=kind,
+            before=before,
+            after=after,
+            version=int(self.memory.version[subject]),
+            raised_ns=int(self.memory.raised_ns[subject]),
+            time_ns=int(changes.time_ns[index]),
+            suspect=bool(self.doubtful[subject]),
         )
 
     def answered(self, moment: Moment, why: Cause) -> int:

@@ -58,7 +58,10 @@ def make_roster(compiled: Compiled, entries: Sequence[Entry], window: Window) ->
     source = {name: index for index, name in enumerate(gateway_names)}
     period_ns = np.array([entry.series.period_s for entry in entries]) * SECOND_NS
     return Roster(
-        compiled=compiled, entries=tuple(entries), subjects=tuple(subjects), stations=len(station_names),
+        compiled=compiled,
+        entries=tuple(entries),
+        subjects=tuple(subjects),
+        stations=len(station_names),
         slot=window.slots(np.array([entry.id for entry in entries], np.int64)),
         limit_ns=np.maximum(period_ns * periods, FLOOR_NS).astype(np.int64),
         station=np.array([number[entry.station.id] for entry in entries], np.int64),
@@ -68,7 +71,10 @@ def make_roster(compiled: Compiled, entries: Sequence[Entry], window: Window) ->
 
 def _station(entry: Entry) -> Subject:
     return Subject(
-        kind=SubjectKind.STATION, id=entry.station.id, name=entry.station.name, towns=(entry.station.town,),
+        kind=SubjectKind.STATION,
+        id=entry.station.id,
+        name=entry.station.name,
+        towns=(entry.station.town,),
         drill=entry.drill,
     )
 
@@ -107,9 +113,7 @@ class Silence:
         moment = np.full(len(who), now_ns, np.int64)
         changes = step(self.memory, Seen(who, moment, level, level, np.full(len(who), now_ns)), self._limits)
         self._forgive(changes, now_ns)
-        return [
-            self._event(changes, index, quiet, window, now_ns) for index in range(len(changes.who))
-        ]
+        return [self._event(changes, index, quiet, window, now_ns) for index in range(len(changes.who))]
 
     def _whom(self, silent: Mask, quiet: Mask, gateways: Mask, returns_only: bool) -> I64:
         """Everybody, but stations that are quiet only because their gateway is: those keep what they have."""
@@ -144,13 +148,25 @@ class Silence:
         rule, head = roster.compiled.rules[0], roster.compiled.pack.head
         raised_ns = int(self.memory.raised_ns[who])
         return Event(
-            kind=Kind.RAISED if raised else Kind.CLEARED, version=int(self.memory.version[who]),
-            alarm_id=identity("no_data", subject.kind, subject.id, raised_ns), hazard="no_data",
-            hazard_name=roster.compiled.hazard.name, subject_kind=subject.kind, subject=subject.id,
-            subject_name=subject.name, town=subject.town, level=int(changes.after[index]),
-            previous_level=int(changes.before[index]), outcome=Outcome.NO_DATA if raised else Outcome.CLEARED,
-            time_ns=now_ns, at_ns=now_ns, rule=rule.id, edition=f"{head.id} {head.edition}", source=head.source,
-            series=tuple(str(roster.entries[at].id) for at in np.flatnonzero(lost).tolist()), drill=subject.drill,
+            kind=Kind.RAISED if raised else Kind.CLEARED,
+            version=int(self.memory.version[who]),
+            alarm_id=identity("no_data", subject.kind, subject.id, raised_ns),
+            hazard="no_data",
+            hazard_name=roster.compiled.hazard.name,
+            subject_kind=subject.kind,
+            subject=subject.id,
+            subject_name=subject.name,
+            town=subject.town,
+            level=int(changes.after[index]),
+            previous_level=int(changes.before[index]),
+            outcome=Outcome.NO_DATA if raised else Outcome.CLEARED,
+            time_ns=now_ns,
+            at_ns=now_ns,
+            rule=rule.id,
+            edition=f"{head.id} {head.edition}",
+            source=head.source,
+            series=tuple(str(roster.entries[at].id) for at in np.flatnonzero(lost).tolist()),
+            drill=subject.drill,
             text=self._text(who, lost, minutes, raised=bool(raised)),
         )
 

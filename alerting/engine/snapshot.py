@@ -53,7 +53,9 @@ def fused(posts: Sequence[Post], site: Site, now_ns: int) -> fusion.Fused:
     for post in posts:
         pairs += [
             (begin + index, places[town])
-            for index, subject in enumerate(post.plan.subjects) for town in subject.towns if town in places
+            for index, subject in enumerate(post.plan.subjects)
+            for town in subject.towns
+            if town in places
         ]
         begin += len(post.plan.subjects)
     subjects = fusion.Subjects(
@@ -83,8 +85,10 @@ def areas(
     found = fusion.area_levels(site.areas, names, fused(posts, site, now_ns), alarms)
     dark = _dark(silence, site.areas)
     vanished = [(alarm.town, alarm.hazard, _cell(alarm)) for alarm in lost if alarm.open and alarm.hazard != "no_data"]
-    return [_with(area, [*dark.get(area.code, ()), *((h, c) for town, h, c in vanished if town == area.code)])
-            for area in found]
+    return [
+        _with(area, [*dark.get(area.code, ()), *((h, c) for town, h, c in vanished if town == area.code)])
+        for area in found
+    ]
 
 
 def _cell(alarm: Alarm) -> HazardLevel:
@@ -96,16 +100,19 @@ def _with(area: AreaLevel, more: Sequence[tuple[str, HazardLevel]]) -> AreaLevel
     hazards = dict(area.hazards)
     for hazard, cell in more:
         known = hazards.get(hazard)
-        hazards[hazard] = cell if known is None else HazardLevel(
-            outcome=cell.outcome if cell.level > known.level else known.outcome,
-            level=max(cell.level, known.level), alarms=known.alarms + cell.alarms,
+        hazards[hazard] = (
+            cell
+            if known is None
+            else HazardLevel(
+                outcome=cell.outcome if cell.level > known.level else known.outcome,
+                level=max(cell.level, known.level),
+                alarms=known.alarms + cell.alarms,
+            )
         )
     level = max((cell.level for cell in hazards.values()), default=0)
     if level == area.level:
         return msgspec.structs.replace(area, hazards=hazards)
-    return msgspec.structs.replace(
-        area, hazards=hazards, level=level, outcome=fusion.combined(list(hazards.values()))
-    )
+    return msgspec.structs.replace(area, hazards=hazards, level=level, outcome=fusion.combined(list(hazards.values())))
 
 
 def _dark(silence: Silence | None, areas: Sequence[Area]) -> dict[str, list[tuple[str, HazardLevel]]]:
@@ -116,7 +123,8 @@ def _dark(silence: Silence | None, areas: Sequence[Area]) -> dict[str, list[tupl
             found.setdefault(town, []).append(alarm_id)
     return {
         town: [("no_data", HazardLevel(outcome=Outcome.NO_DATA, level=0, alarms=tuple(alarms)))]
-        for town, alarms in found.items() if alarms
+        for town, alarms in found.items()
+        if alarms
     }
 
 
@@ -126,7 +134,8 @@ def silent(silence: Silence | None) -> list[tuple[Subject, str]]:
         return []
     return [
         (subject, identity("no_data", subject.kind, subject.id, int(silence.memory.raised_ns[index])))
-        for index, subject in enumerate(silence.roster.subjects) if silence.memory.level[index]
+        for index, subject in enumerate(silence.roster.subjects)
+        if silence.memory.level[index]
     ]
 
 
@@ -165,7 +174,8 @@ def _subject_cell(post: Post, index: int, *, good: bool, alarm: str | None) -> H
     clean = 0 if post.doubtful[index] else level
     configured = int(post.plan.configured[index])
     return HazardLevel(
-        outcome=fusion.outcome_of(level, clean, 1, configured, int(good)), level=level,
+        outcome=fusion.outcome_of(level, clean, 1, configured, int(good)),
+        level=level,
         alarms=() if alarm is None else (alarm,),
     )
 
@@ -197,7 +207,12 @@ def _lines(post: Post, probe: int, rows: I64) -> Iterable[ThresholdLine]:
             rule, condition = compiled.rules[int(compiled.rule_of[index])], compiled.conditions[index]
             surveyed = plan.surveyed[row].get(condition.site or "")
             yield ThresholdLine(
-                level=rule.level, value=float(plan.thresholds[row, index]), op=condition.op, name=rule.name,
-                hazard=rule.hazard, rule=rule.id, edition=f"{head.id} {head.edition}",
+                level=rule.level,
+                value=float(plan.thresholds[row, index]),
+                op=condition.op,
+                name=rule.name,
+                hazard=rule.hazard,
+                rule=rule.id,
+                edition=f"{head.id} {head.edition}",
                 source=head.source if surveyed is None else f"{surveyed.surveyor}, {surveyed.date}, {surveyed.datum}",
             )

@@ -9,7 +9,16 @@ from telemetry.batch import F64, I64, Mask
 from telemetry.series import Text
 
 BEAUFORT_MS: Final = {
-    5: 8.0, 6: 10.8, 7: 13.9, 8: 17.2, 9: 20.8, 10: 24.5, 11: 28.5, 12: 32.7, 13: 37.0, 14: 41.5,
+    5: 8.0,
+    6: 10.8,
+    7: 13.9,
+    8: 17.2,
+    9: 20.8,
+    10: 24.5,
+    11: 28.5,
+    12: 32.7,
+    13: 37.0,
+    14: 41.5,
 }
 """Lower bounds in m/s (GB/T 28591; those of 8, 10, 12 and 14 are those of the cyclone grades of GB/T 19201)."""
 
@@ -33,15 +42,27 @@ def _typhoon_active(frame: Frame, slots: I64, _minutes: int) -> Reading:
 
 METRICS: Final = (
     Metric(
-        name="wind_mean", text=Text("平均风速", "mean wind"), unit="m/s", inputs=("wind_speed",),
-        compute=mean("wind_speed"), windowed=True, convert=beaufort,
-    ),
-    Metric(
-        name="wind_gust", text=Text("阵风", "gust"), unit="m/s", inputs=("wind_gust",), compute=newest,
+        name="wind_mean",
+        text=Text("平均风速", "mean wind"),
+        unit="m/s",
+        inputs=("wind_speed",),
+        compute=mean("wind_speed"),
+        windowed=True,
         convert=beaufort,
     ),
     Metric(
-        name="typhoon_active", text=Text("台风影响", "typhoon stated"), unit="code", inputs=(),
+        name="wind_gust",
+        text=Text("阵风", "gust"),
+        unit="m/s",
+        inputs=("wind_gust",),
+        compute=newest,
+        convert=beaufort,
+    ),
+    Metric(
+        name="typhoon_active",
+        text=Text("台风影响", "typhoon stated"),
+        unit="code",
+        inputs=(),
         compute=_typhoon_active,
     ),
 )

@@ -6,6 +6,7 @@ from alerting.metric import Hazard, Metric, newest
 from telemetry.series import Text
 
 HAZARD: Final = Hazard(
-    id="flood", name=Text("洪水", "Flood"),
+    id="flood",
+    name=Text("洪水", "Flood"),
     metrics=(Metric(name="stage", text=Text("水位", "stage"), unit="m", inputs=("water_level",), compute=newest),),
 )

@@ -20,7 +20,8 @@ def silence(frame: Frame, slots: I64, _minutes: int) -> Reading:
 
 
 HAZARD: Final = Hazard(
-    id="no_data", name=Text("数据中断", "No data"),
+    id="no_data",
+    name=Text("数据中断", "No data"),
     metrics=(
         Metric(name="silence", text=Text("中断周期数", "silent periods"), unit="code", inputs=(), compute=silence),
     ),

@@ -8,10 +8,10 @@ from typing import Final
 import numpy as np
 
 from alerting.alarms.events import SubjectKind
-from alerting.metric import DECIMALS, Frame, Hazard, Metric, Reading, mean
+from alerting.metric import DECIMALS, Frame, Hazard, Metric, Reading, mean, rounded
 from telemetry.batch import F64, I64
-from telemetry.clock import MINUTE_NS
 from telemetry.series import Text
+from telemetry.span import MINUTE_NS
 
 SIGMA_PERCENT: Final = 1.0
 """Assumed standard deviation of a minute's imbalance (two meters of about 0.7 %): an illustrative value."""
@@ -27,7 +27,8 @@ def _imbalance(frame: Frame, slots: I64, minutes: int) -> Reading:
     """Inflow less outflow over the window in % of the greater of the two; slots (n, 2)."""
     inlet, outlet = _flow(frame, slots[:, :1], minutes), _flow(frame, slots[:, 1:], minutes)
     return Reading(
-        np.round(_percent(inlet.value, outlet.value), DECIMALS), np.minimum(inlet.share, outlet.share),
+        np.round(_percent(inlet.value, outlet.value), DECIMALS),
+        np.minimum(inlet.share, outlet.share),
         inlet.suspect | outlet.suspect,
     )
 
@@ -56,7 +57,8 @@ def _pressure_drop(frame: Frame, slots: I64, minutes: int) -> Reading:
         drops.append(_percent(then.value, now.value))
         shares.append(np.minimum(now.share, then.share))
         suspect |= now.suspect
-    return Reading(np.round(np.maximum(*drops), DECIMALS), np.minimum(*shares), suspect)
+    worst: F64 = np.maximum(*drops)
+    return Reading(rounded(worst), np.minimum(*shares), suspect)
 
 
 def _percent(one: F64, other: F64) -> F64:
@@ -67,20 +69,34 @@ def _percent(one: F64, other: F64) -> F64:
 
 
 HAZARD: Final = Hazard(
-    id="pipeline_leak", name=Text("管道泄漏", "Pipeline leak"), subject=SubjectKind.PIPELINE,
+    id="pipeline_leak",
+    name=Text("管道泄漏", "Pipeline leak"),
+    subject=SubjectKind.PIPELINE,
     sums=("flow", "pipe_pressure"),
     metrics=(
         Metric(
-            name="imbalance", text=Text("输差", "imbalance"), unit="%", inputs=("inlet.flow", "outlet.flow"),
-            compute=_imbalance, windowed=True,
+            name="imbalance",
+            text=Text("输差", "imbalance"),
+            unit="%",
+            inputs=("inlet.flow", "outlet.flow"),
+            compute=_imbalance,
+            windowed=True,
         ),
         Metric(
-            name="imbalance_cusum", text=Text("累计输差", "cumulative imbalance"), unit="code",
-            inputs=("inlet.flow", "outlet.flow"), compute=_cusum, windowed=True,
+            name="imbalance_cusum",
+            text=Text("累计输差", "cumulative imbalance"),
+            unit="code",
+            inputs=("inlet.flow", "outlet.flow"),
+            compute=_cusum,
+            windowed=True,
         ),
         Metric(
-            name="pressure_drop", text=Text("压降", "pressure drop"), unit="%",
-            inputs=("inlet.pipe_pressure", "outlet.pipe_pressure"), compute=_pressure_drop, windowed=True,
+            name="pressure_drop",
+            text=Text("压降", "pressure drop"),
+            unit="%",
+            inputs=("inlet.pipe_pressure", "outlet.pipe_pressure"),
+            compute=_pressure_drop,
+            windowed=True,
         ),
     ),
 )

@@ -24,13 +24,18 @@ def _convert(molar_mass: float) -> Convert:
 
 def _gas(quantity: str, zh: str, en: str) -> Metric:
     return Metric(
-        name=quantity, text=Text(f"{zh}浓度", en), unit="ppm", inputs=(quantity,), compute=newest,
+        name=quantity,
+        text=Text(f"{zh}浓度", en),
+        unit="ppm",
+        inputs=(quantity,),
+        compute=newest,
         convert=_convert(MOLAR_MASS[quantity]),
     )
 
 
 HAZARD: Final = Hazard(
-    id="toxic_gas", name=Text("有毒气体", "Toxic gas"),
+    id="toxic_gas",
+    name=Text("有毒气体", "Toxic gas"),
     metrics=(
         _gas("hydrogen_sulfide", "硫化氢", "hydrogen sulfide"),
         _gas("ammonia", "氨气", "ammonia"),

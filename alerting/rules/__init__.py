@@ -5,6 +5,16 @@ from alerting.rules.packs import Pack, Rule, Rulebook, load_pack, load_packs, sp
 from alerting.rules.testing import Finding, run_pack_tests
 
 __all__ = [
-    "OPS", "Compiled", "Finding", "Pack", "Rule", "Rulebook", "Verdict", "compile_rules", "load_pack", "load_packs",
-    "run_pack_tests", "span_minutes",
+    "OPS",
+    "Compiled",
+    "Finding",
+    "Pack",
+    "Rule",
+    "Rulebook",
+    "Verdict",
+    "compile_rules",
+    "load_pack",
+    "load_packs",
+    "run_pack_tests",
+    "span_minutes",
 ]

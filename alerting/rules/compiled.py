@@ -92,10 +92,12 @@ class Compiled:
 
     def thresholds(self, ladder: Ladder) -> F64:
         """The thresholds of one row (c,) in the units of the metrics; NaN is unconfigured."""
-        return np.array([
-            self._threshold(condition, int(self.level[rule]), ladder)
-            for condition, rule in zip(self.conditions, self.rule_of.tolist(), strict=True)
-        ])
+        return np.array(
+            [
+                self._threshold(condition, int(self.level[rule]), ladder)
+                for condition, rule in zip(self.conditions, self.rule_of.tolist(), strict=True)
+            ]
+        )
 
     def _threshold(self, condition: Condition, level: int, ladder: Ladder) -> float:
         value = condition.value if condition.site is None else ladder(condition.site, level)
@@ -177,7 +179,11 @@ def compile_rules(pack: Pack, hazard: Hazard) -> Compiled:
     names = [probe.name for probe in probes]
     metrics = [hazard.metric(condition.metric) for condition in conditions]
     return Compiled(
-        hazard=hazard, pack=pack, rules=rules, probes=probes, conditions=conditions,
+        hazard=hazard,
+        pack=pack,
+        rules=rules,
+        probes=probes,
+        conditions=conditions,
         probe=np.array([names.index(probe_name(condition)) for condition in conditions], np.int64),
         sign=np.array([-1.0 if condition.op.startswith("<") else 1.0 for condition in conditions]),
         strict=np.array([condition.op in ("<", ">") for condition in conditions]),
@@ -191,9 +197,13 @@ def compile_rules(pack: Pack, hazard: Hazard) -> Compiled:
         rule_of=np.array([index for index, _ in flat], np.int64),
         level=np.array([rule.level for rule in rules], np.uint8),
         hold_ns=_by_level(rules, lambda rule: span_minutes(rule.hold) * MINUTE_NS, 0),
-        confirm=np.stack([
-            _by_level(rules, lambda rule: rule.confirm.n, 1), _by_level(rules, lambda rule: rule.confirm.of, 1),
-        ], axis=1),
+        confirm=np.stack(
+            [
+                _by_level(rules, lambda rule: rule.confirm.n, 1),
+                _by_level(rules, lambda rule: rule.confirm.of, 1),
+            ],
+            axis=1,
+        ),
     )
 
 

@@ -24,8 +24,10 @@ def _is_open(state: ColumnElement[str]) -> ColumnElement[bool]:
 # Built once: composing a statement costs more than running it.
 _OLDER: Final = OUTBOX.alias("older")
 _OVERTAKING: Final = exists().where(
-    _OLDER.c.alarm_id == OUTBOX.c.alarm_id, _OLDER.c.channel == OUTBOX.c.channel,
-    _OLDER.c.event_seq < OUTBOX.c.event_seq, _is_open(_OLDER.c.state),
+    _OLDER.c.alarm_id == OUTBOX.c.alarm_id,
+    _OLDER.c.channel == OUTBOX.c.channel,
+    _OLDER.c.event_seq < OUTBOX.c.event_seq,
+    _is_open(_OLDER.c.state),
 )
 _DUE: Final = (
     select(OUTBOX.c.id, OUTBOX.c.channel, OUTBOX.c.key, OUTBOX.c.attempts, OUTBOX.c.deadline_ns, EVENTS.c.body)
@@ -39,9 +41,7 @@ _NEXT: Final = select(func.min(OUTBOX.c.next_at_ns)).where(
     OUTBOX.c.state == Progress.QUEUED, OUTBOX.c.next_at_ns > bindparam("now_ns")
 )
 _LEASE: Final = (
-    update(OUTBOX)
-    .where(OUTBOX.c.id == bindparam("b_id"))
-    .values(state=Progress.LEASED, attempts=OUTBOX.c.attempts + 1)
+    update(OUTBOX).where(OUTBOX.c.id == bindparam("b_id")).values(state=Progress.LEASED, attempts=OUTBOX.c.attempts + 1)
 )
 _SETTLE: Final = (
     update(OUTBOX)
@@ -121,9 +121,16 @@ def queue(connection: Connection, rows: Sequence[tuple[int, Event, Planned]], no
 
 def _row(seq: int, event: Event, planned: Planned, now_ns: int) -> dict[str, object]:
     return {
-        "event_seq": seq, "alarm_id": event.alarm_id, "channel": planned.channel, "state": Progress.QUEUED,
-        "priority": event.level, "attempts": 0, "next_at_ns": now_ns, "deadline_ns": planned.deadline_ns,
-        "key": f"{event.key}.{planned.channel}", "created_ns": now_ns,
+        "event_seq": seq,
+        "alarm_id": event.alarm_id,
+        "channel": planned.channel,
+        "state": Progress.QUEUED,
+        "priority": event.level,
+        "attempts": 0,
+        "next_at_ns": now_ns,
+        "deadline_ns": planned.deadline_ns,
+        "key": f"{event.key}.{planned.channel}",
+        "created_ns": now_ns,
     }
 
 
@@ -150,8 +157,12 @@ def settle(connection: Connection, settled: Sequence[Settled]) -> None:
         _SETTLE,
         [
             {
-                "b_id": one.id, "b_state": one.state, "b_next_at_ns": one.next_at_ns, "b_receipt": one.receipt,
-                "b_note": one.note, "b_settled_ns": None if one.state is Progress.QUEUED else one.at_ns,
+                "b_id": one.id,
+                "b_state": one.state,
+                "b_next_at_ns": one.next_at_ns,
+                "b_receipt": one.receipt,
+                "b_note": one.note,
+                "b_settled_ns": None if one.state is Progress.QUEUED else one.at_ns,
             }
             for one in settled
         ],
@@ -164,7 +175,11 @@ def _lease(connection: Connection, channel: str, limit: int, now_ns: int) -> lis
         connection.execute(_LEASE, [{"b_id": row.id} for row in rows])
     return [
         Delivery(
-            id=row.id, channel=row.channel, key=row.key, attempts=row.attempts + 1, deadline_ns=row.deadline_ns,
+            id=row.id,
+            channel=row.channel,
+            key=row.key,
+            attempts=row.attempts + 1,
+            deadline_ns=row.deadline_ns,
             event=_EVENT.decode(row.body),
         )
         for row in rows

@@ -105,19 +105,24 @@ class FillRate:
         return max(free_bytes, 0) / rate / HOUR_NS if rate > 0 else None
 
 
-def summary(
-    logs: Sequence[Log], counts: Counts, *, epoch: int, hours: float | None, failing: str | None
-) -> Stats:
+def summary(logs: Sequence[Log], counts: Counts, *, epoch: int, hours: float | None, failing: str | None) -> Stats:
     """The statistics of a spool from its logs and counts."""
     segments = [segment for log in logs for segment in log.segments]
     oldest = [ns for ns in (segment.oldest_open_ns() for segment in segments) if ns is not None]
     return Stats(
-        epoch=epoch, hours_until_full=hours, failing=failing, oldest_ns=min(oldest, default=None),
+        epoch=epoch,
+        hours_until_full=hours,
+        failing=failing,
+        oldest_ns=min(oldest, default=None),
         batches=sum(segment.open_records for segment in segments),
         rows=sum(segment.open_rows for segment in segments),
         payload_bytes=sum(segment.open_bytes for segment in segments),
         disk_bytes=sum(log.disk_bytes for log in logs),
         memory_batches=sum(segment.open_records for segment in segments if not segment.store.durable),
-        acked_rows=counts.acked_rows, refused_batches=counts.refused_batches, lost_rows=dict(counts.lost_rows),
-        corrupt_pieces=counts.corrupt_pieces, torn_bytes=counts.torn_bytes, sync_failures=counts.sync_failures,
+        acked_rows=counts.acked_rows,
+        refused_batches=counts.refused_batches,
+        lost_rows=dict(counts.lost_rows),
+        corrupt_pieces=counts.corrupt_pieces,
+        torn_bytes=counts.torn_bytes,
+        sync_failures=counts.sync_failures,
     )

@@ -27,6 +27,7 @@ from telemetry.wire import Lane, Refusal, encode_batch
 
 _LOG = structlog.get_logger()
 
+
 class Spool:
     """An open spool. Belongs to one thread; only ``read`` may run in another one.
 

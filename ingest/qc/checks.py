@@ -32,9 +32,7 @@ def clock(time_ns: I64, now_ns: int, ahead_ns: int, behind_ns: int) -> Verdict:
     return _suspect((time_ns > now_ns + ahead_ns) | (time_ns < now_ns - behind_ns), Cause.CLOCK)
 
 
-def rate_of_change(
-    time_ns: I64, value: F64, before_ns: I64, before: F64, rate_per_s: F64, step: F64
-) -> Verdict:
+def rate_of_change(time_ns: I64, value: F64, before_ns: I64, before: F64, rate_per_s: F64, step: F64) -> Verdict:
     """Changed faster than the quantity can since the sample before: |dx| / dt > rate (QARTOD test 7), and |dx| > step.
 
     A row without a sample before it (``before`` NaN), or not after it, is not judged.

@@ -84,8 +84,12 @@ class QualityControl:
         for start in range(0, len(places), _BLOCK_ROWS):
             block = slice(start, start + _BLOCK_ROWS)
             rows = Samples(
-                places=places[block], time_ns=time_ns[block], value=value[block], limits=self.limits,
-                tolerance=self._tolerance, now_ns=now_ns,
+                places=places[block],
+                time_ns=time_ns[block],
+                value=value[block],
+                limits=self.limits,
+                tolerance=self._tolerance,
+                now_ns=now_ns,
             )
             self._check(rows, quality[block], cause[block])
         return quality, cause
@@ -99,8 +103,12 @@ class QualityControl:
 
     def _beside(self, rows: Samples, watched: I64, quality: U8, cause: U16) -> None:
         some = Samples(
-            places=rows.places[watched], time_ns=rows.time_ns[watched], value=rows.value[watched], limits=rows.limits,
-            tolerance=rows.tolerance, now_ns=rows.now_ns,
+            places=rows.places[watched],
+            time_ns=rows.time_ns[watched],
+            value=rows.value[watched],
+            limits=rows.limits,
+            tolerance=rows.tolerance,
+            now_ns=rows.now_ns,
         )
         in_time = _clock(some).quality == Quality.UNCHECKED
         trusted = in_time & (quality[watched] < Quality.BAD)

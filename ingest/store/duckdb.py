@@ -76,18 +76,24 @@ class DuckDBStore:
 
     def points(self, series: int, from_ns: int, to_ns: int) -> Points:
         """Samples of one series in time order, a million at most."""
-        return Points(**self._columns(
-            sql.POINTS, series=series, start=_ceil_ms(from_ns), stop=_ceil_ms(to_ns), most=_MOST_POINTS
-        ))
+        return Points(
+            **self._columns(sql.POINTS, series=series, start=_ceil_ms(from_ns), stop=_ceil_ms(to_ns), most=_MOST_POINTS)
+        )
 
     def buckets(self, series: int, from_ns: int, to_ns: int, every_ns: int) -> Buckets:
         """Samples of one series per bucket; raises ValueError for buckets finer than a millisecond."""
         if every_ns < MILLISECOND_NS:
             raise ValueError(f"buckets of {every_ns} ns, expected at least {MILLISECOND_NS}")
-        return Buckets(**self._columns(
-            sql.BUCKETS, series=series, start=_ceil_ms(from_ns), stop=_ceil_ms(to_ns),
-            every=every_ns // MILLISECOND_NS, bad=int(Quality.BAD),
-        ))
+        return Buckets(
+            **self._columns(
+                sql.BUCKETS,
+                series=series,
+                start=_ceil_ms(from_ns),
+                stop=_ceil_ms(to_ns),
+                every=every_ns // MILLISECOND_NS,
+                bad=int(Quality.BAD),
+            )
+        )
 
     def latest(self, since_ns: int) -> Points:
         """The newest sample of every series since a moment; of two at one time, the one committed last."""
@@ -123,8 +129,13 @@ class DuckDBStore:
         path = self._file.path
         log = path.with_name(path.name + ".wal")
         return StoreInfo(
-            path=str(path), engine=f"DuckDB {duckdb.__version__}", schema=schema.VERSION, rows=self.count(),
-            commits=self.last_commit(), sources=len(self._ledger.sources), file_bytes=path.stat().st_size,
+            path=str(path),
+            engine=f"DuckDB {duckdb.__version__}",
+            schema=schema.VERSION,
+            rows=self.count(),
+            commits=self.last_commit(),
+            sources=len(self._ledger.sources),
+            file_bytes=path.stat().st_size,
             log_bytes=log.stat().st_size if log.exists() else 0,
         )
 

@@ -76,7 +76,8 @@ def range_columns(number: int, found: Found, sources: dict[str, int]) -> dict[st
     """Ranges as columns of the table ``committed``."""
     rows = [
         (number, sources[source], epoch, first, final)
-        for (source, epoch), ranges in found.items() for first, final in ranges
+        for (source, epoch), ranges in found.items()
+        for first, final in ranges
     ]
     table = np.array(rows, np.int64).reshape(-1, 5)
     names = ("commit_no", "source", "epoch", "first_seq", "last_seq")

@@ -6,7 +6,7 @@ rounding, and float32 would lose 3.62 m itself. 16 bytes a minute, 46 kB a serie
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,9 +64,8 @@ class Grid:
         extra = rows - len(self.start)
         if extra <= 0:
             return
-        self.total = np.concatenate([self.total, np.zeros((extra, self.minutes))])
-        self.count = np.concatenate([self.count, np.zeros((extra, self.minutes), np.uint32)])
-        self.suspect = np.concatenate([self.suspect, np.zeros((extra, self.minutes), np.uint32)])
+        self.total, self.count = grown(self.total, rows), grown(self.count, rows)
+        self.suspect = grown(self.suspect, rows)
         self.start = np.concatenate([self.start, np.full(extra, NEVER)])
         self.filled = np.concatenate([self.filled, np.full(extra, NEVER)])
 
@@ -83,7 +82,8 @@ class Grid:
         width = np.where(fresh, 1, np.minimum(cells.minute - before, self.minutes))
         self.start[cells.row[fresh]] = cells.minute[fresh]
         for column, amount, early in (
-            (self.total, cells.total, none if lead is None else lead), (self.count, cells.count, none),
+            (self.total, cells.total, none if lead is None else lead),
+            (self.count, cells.count, none),
             (self.suspect, cells.suspect, none),
         ):
             base = np.where(fresh, 0, column[cells.row, self.filled[cells.row] % self.minutes])
@@ -100,7 +100,9 @@ class Grid:
         age = np.minimum(self.filled[cells.row] - cells.minute, self.minutes - 1)
         columns = (self.filled[rows][:, None] - np.arange(self.minutes)) % self.minutes
         for column, amount in (
-            (self.total, cells.total), (self.count, cells.count), (self.suspect, cells.suspect),
+            (self.total, cells.total),
+            (self.count, cells.count),
+            (self.suspect, cells.suspect),
         ):
             if amount.any():
                 added = np.zeros((len(rows), self.minutes), amount.dtype)
@@ -142,6 +144,13 @@ class Grid:
             flat[new] = flat[old] + amount
         self.filled[row] = cells.minute
         return True
+
+
+def grown(table: NDArray[Any], rows: int) -> NDArray[Any]:
+    """A table with more rows, all zero; only what was there is copied, so that the rest is not taken yet."""
+    larger = np.zeros((rows, table.shape[1]), table.dtype)
+    larger[: len(table)] = table
+    return larger
 
 
 def _running(amount: NDArray[np.generic], first: Mask) -> NDArray[np.generic]:

@@ -12,10 +12,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.window.grid import NEVER, Cells, Grid
+from ingest.window.grid import NEVER, Cells, Grid, grown
 from telemetry.batch import F64, I64, U8, Mask
-from telemetry.clock import MINUTE_NS
 from telemetry.quality import Quality
+from telemetry.span import MINUTE_NS
 
 MOST: Final = {"rain_total": (422.0, 0.475)}
 """Greatest gain over ``h`` hours as ``a * h ** b`` in canonical units: for rain the envelope of the world's records
@@ -71,12 +71,13 @@ class TotalGrid(Grid):
 
     def grow(self, rows: int) -> None:
         """As in Grid."""
-        extra = max(0, rows - len(self.start))
+        extra = rows - len(self.start)
+        if extra <= 0:
+            return
         super().grow(rows)
         self._modulus = np.concatenate([self._modulus, np.full(extra, np.nan)])
         for name in ("_first", "_last", "_first_ms", "_last_ms"):
-            array = getattr(self, name)
-            setattr(self, name, np.concatenate([array, np.zeros((extra, self.minutes), array.dtype)]))
+            setattr(self, name, grown(getattr(self, name), rows))
 
     def set_modulus(self, row: int, modulus: float | None) -> None:
         """The value at which a counter starts again from zero; None: it never does."""
@@ -114,8 +115,15 @@ class TotalGrid(Grid):
         inner = self._gain(rows.row, np.where(same, before, np.nan), rows.value, np.zeros(len(minute), np.int64))
         suspect = (rows.quality == Quality.SUSPECT).astype(np.int64)
         return _Pieces(
-            rows.row[at], minute[at], rows.value[at], rows.value[end], rows.time_ns[at], rows.time_ns[end],
-            np.add.reduceat(inner, at), end - at + 1, np.add.reduceat(suspect, at),
+            rows.row[at],
+            minute[at],
+            rows.value[at],
+            rows.value[end],
+            rows.time_ns[at],
+            rows.time_ns[end],
+            np.add.reduceat(inner, at),
+            end - at + 1,
+            np.add.reduceat(suspect, at),
         )
 
     def _append(self, rows: Rows) -> None:
@@ -144,9 +152,7 @@ class TotalGrid(Grid):
         here, before, after = self._neighbours(row, minute)
         old_first = np.where(here, self._first[row, column], np.nan)
         old_last = np.where(here, self._last[row, column], np.nan)
-        first_ms, last_ms = (
-            (moment - minute * MINUTE_NS) // 1_000_000 for moment in (pieces.first_ns, pieces.last_ns)
-        )
+        first_ms, last_ms = ((moment - minute * MINUTE_NS) // 1_000_000 for moment in (pieces.first_ns, pieces.last_ns))
         earlier = ~here | (first_ms < self._first_ms[row, column])
         later = ~here | (last_ms > self._last_ms[row, column])
         new_first = np.where(earlier, pieces.first, old_first)
@@ -154,7 +160,8 @@ class TotalGrid(Grid):
         none = np.zeros(len(row), np.int64)
         inner = np.where(
             here,
-            self._gain(row, new_first, old_first, none) + self._gain(row, old_last, new_last, none), pieces.inner,
+            self._gain(row, new_first, old_first, none) + self._gain(row, old_last, new_last, none),
+            pieces.inner,
         )
         self._bridge(row, minute, before, after, (old_first, old_last), (new_first, new_last), here)
         self.amend(Cells(row, minute, inner, pieces.count, pieces.suspect))
@@ -171,7 +178,8 @@ class TotalGrid(Grid):
         taken = self._gain(row, base, right, after - since)
         leave = self._gain(row, new[1], right, after - minute)
         for at, amount, given in (
-            (before + 1, entry, before != NEVER), (since + 1, -taken, (since != NEVER) & (after != NEVER)),
+            (before + 1, entry, before != NEVER),
+            (since + 1, -taken, (since != NEVER) & (after != NEVER)),
             (minute + 1, leave, after != NEVER),
         ):
             some = given & (amount != 0)

@@ -8,10 +8,10 @@ import numpy as np
 from ingest.window.grid import NEVER, Cells, Grid, Span
 from ingest.window.totals import Rows, TotalGrid
 from telemetry.batch import F64, I64, U8, U16, Mask
-from telemetry.clock import MINUTE_NS, SECOND_NS
 from telemetry.quality import Quality
 from telemetry.quantity import QUANTITIES, Kind
 from telemetry.series import Series
+from telemetry.span import MINUTE_NS, SECOND_NS
 
 MINUTES: Final = 2880
 
@@ -52,38 +52,39 @@ class Window:
 
     def announce(self, known: Mapping[int, Series]) -> None:
         """Make slots for series that have none; a series that is known already takes its new period and modulus."""
-        added = [identity for identity in known if not self._has(identity)]
-        self._extend(added, known)
-        slots = self.slots(np.fromiter(known, np.int64, len(known)))
+        ids = np.fromiter(known, np.int64, len(known))
+        self._extend(ids[self.slots(ids) < 0].tolist(), known)
+        slots = self.slots(ids)
         for slot, series in zip(slots.tolist(), known.values(), strict=True):
             self.period_ns[slot] = round(series.period_s * SECOND_NS)
             grid = self._grids.get(series.quantity)
             if isinstance(grid, TotalGrid):
                 grid.set_modulus(int(self._row_of[slot]), series.modulus)
 
-    def _has(self, identity: int) -> bool:
-        return bool(self.slots(np.array([identity], np.int64))[0] >= 0)
-
     def _extend(self, added: list[int], known: Mapping[int, Series]) -> None:
         n, old = len(added), len(self)
         self._ids = np.concatenate([self._ids, np.array(added, np.int64)])
         self._order = np.argsort(self._ids, kind="stable")
         for name, fill in (
-            ("period_ns", 0), ("value", np.nan), ("time_ns", 0), ("quality", Quality.MISSING), ("cause", 0),
-            ("usable_ns", 0), ("shown", np.nan), ("shown_quality", Quality.MISSING), ("_grid_of", -1), ("_row_of", -1),
+            ("period_ns", 0),
+            ("value", np.nan),
+            ("time_ns", 0),
+            ("quality", Quality.MISSING),
+            ("cause", 0),
+            ("usable_ns", 0),
+            ("shown", np.nan),
+            ("shown_quality", Quality.MISSING),
+            ("_grid_of", -1),
+            ("_row_of", -1),
         ):
             array = getattr(self, name)
             setattr(self, name, np.concatenate([array, np.full(n, fill, array.dtype)]))
-        for slot, identity in enumerate(added, old):
-            self._seat(slot, known[identity].quantity)
+        number = {name: index for index, name in enumerate(self._names)}
+        self._grid_of[old:] = [number.get(known[identity].quantity, -1) for identity in added]
         for index, name in enumerate(self._names):
-            self._grids[name].grow(int((self._grid_of == index).sum()))
-
-    def _seat(self, slot: int, quantity: str) -> None:
-        if quantity in self._grids:
-            index = self._names.index(quantity)
-            self._row_of[slot] = (self._grid_of == index).sum()
-            self._grid_of[slot] = index
+            seated = np.flatnonzero(self._grid_of == index)
+            self._row_of[seated] = np.arange(len(seated))
+            self._grids[name].grow(len(seated))
 
     def slots(self, series: I64) -> I64:
         """Slots of series by identity, -1 where one was never announced; shape (n,) -> (n,)."""
@@ -154,9 +155,9 @@ class Window:
         n = len(slots)
         back = np.tile(np.arange(minutes - 1, -1, -1), n) * MINUTE_NS
         cells = self.span(quantity, np.repeat(slots, minutes), np.repeat(at_ns, minutes) - back, 1)
-        return np.divide(
-            cells.total, cells.count, out=np.full(n * minutes, np.nan), where=cells.count > 0
-        ).reshape(n, minutes)
+        return np.divide(cells.total, cells.count, out=np.full(n * minutes, np.nan), where=cells.count > 0).reshape(
+            n, minutes
+        )
 
     def began_ns(self, quantity: str, slots: I64) -> I64:
         """The minute of the oldest usable row that a window can see, per series (n,); 0 where there is none."""
@@ -170,6 +171,9 @@ def _gather(rows: Rows) -> Cells:
     first = np.append(True, (rows.row[1:] != rows.row[:-1]) | (minute[1:] != minute[:-1]))
     at = np.flatnonzero(first)
     return Cells(
-        rows.row[at], minute[at], np.add.reduceat(rows.value, at),
-        np.diff(np.append(at, len(minute))), np.add.reduceat((rows.quality == Quality.SUSPECT).astype(np.int64), at),
+        rows.row[at],
+        minute[at],
+        np.add.reduceat(rows.value, at),
+        np.diff(np.append(at, len(minute))),
+        np.add.reduceat((rows.quality == Quality.SUSPECT).astype(np.int64), at),
     )

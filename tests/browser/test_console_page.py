@@ -121,7 +121,9 @@ def test_a_stale_acknowledgement_is_refused_and_said(stack: Any, open_page: Any)
     alarm = alarm_of(row)
 
     def age(route: Route) -> None:
-        route.continue_(post_data=dict(route.request.post_data_json, version=0))
+        body = route.request.post_data_json
+        other = body["version"] - 1 or body["version"] + 1  # the first version has none before it
+        route.continue_(post_data=dict(body, version=other))
 
     page.route("**/ack", age)
     with page.expect_response("**/ack") as answered:

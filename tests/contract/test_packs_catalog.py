@@ -52,8 +52,12 @@ def test_the_order_16_pack_is_the_published_table() -> None:
     chosen = BOOK.at(BOOK.newest_ns)
     ours = {
         (rule.code, condition.lead, condition.op, condition.value, condition.unit)
-        for hazard in PUBLISHED for rule in chosen[hazard].rules if rule.hazard == hazard
-        for group in rule.any for condition in group.all if condition.op != "=="
+        for hazard in PUBLISHED
+        for rule in chosen[hazard].rules
+        if rule.hazard == hazard
+        for group in rule.any
+        for condition in group.all
+        if condition.op != "=="
     }
     assert ours == published
     levels = {row["code"]: row["level"] for row in rows}
@@ -68,8 +72,11 @@ def test_the_gas_pack_is_the_published_table() -> None:
     published = {(chemical[row["hazard"][6:]], row["level"], float(row["value"]), row["unit"]) for row in rows}
     ours = {
         (condition.metric, LEVELS[rule.level - 1], condition.value, condition.unit)
-        for rule in BOOK.at(BOOK.newest_ns)["toxic_gas"].rules if rule.hazard == "toxic_gas"
-        for group in rule.any for condition in group.all if condition.metric != "oxygen"
+        for rule in BOOK.at(BOOK.newest_ns)["toxic_gas"].rules
+        if rule.hazard == "toxic_gas"
+        for group in rule.any
+        for condition in group.all
+        if condition.metric != "oxygen"
     }
     assert ours == published
 

@@ -45,9 +45,7 @@ def taken_apart(golden: Golden, request: bytes, answer: bytes) -> tuple[frames.R
 def test_golden_frames_decode_to_the_values_in_the_file(name, number):
     golden = registry.load(name).golden[number]
     profile = varied(registry.load(name), golden.variant)
-    pairs = [
-        taken_apart(golden, bytes.fromhex(one.request), bytes.fromhex(one.answer)) for one in golden.exchange
-    ]
+    pairs = [taken_apart(golden, bytes.fromhex(one.request), bytes.fromhex(one.answer)) for one in golden.exchange]
     blocks = [Span(TABLES[call.function], call.address, call.count) for call, _ in pairs]
     found = decoder(profile, blocks).decode([data for _, data in pairs])
     for row, point in enumerate(profile.points):
@@ -103,8 +101,10 @@ def test_a_device_can_be_simulated_and_reads_back_what_it_was_given(name):
         write(memory, convert.steer(gate, opened=True))
     found = read_back(profile, memory, 9600)
     for row, point in enumerate(profile.points):
-        if any(model.register(gate.register).address == model.register(point.register).address
-               for gate in profile.gates.values()):
+        if any(
+            model.register(gate.register).address == model.register(point.register).address
+            for gate in profile.gates.values()
+        ):
             continue  # its register was overwritten when the gates were opened
         step = abs(convert.linear(point).numerator / convert.linear(point).denominator)
         exact = model.register(point.register).type.is_float

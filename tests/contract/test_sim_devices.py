@@ -55,8 +55,10 @@ async def read(client, point: Point, unit: int) -> float:
     """The device's own value by pymodbus's conversions, which share no code with ours."""
     spot = model.register(point.register)
     ask = {
-        Table.HOLDING: client.read_holding_registers, Table.INPUT: client.read_input_registers,
-        Table.COIL: client.read_coils, Table.DISCRETE: client.read_discrete_inputs,
+        Table.HOLDING: client.read_holding_registers,
+        Table.INPUT: client.read_input_registers,
+        Table.COIL: client.read_coils,
+        Table.DISCRETE: client.read_discrete_inputs,
     }[spot.table]
     answer = await ask(spot.address, count=spot.count, device_id=unit)
     assert not answer.isError(), answer
@@ -137,8 +139,10 @@ def test_the_choices_of_a_site_reach_the_twin(name):
         return wanted(found) + (1.0 if name == "other" else 0.0)
 
     plain = Twin(Unit(device="d", unit=1, profile=profile, station="bench", points={}))
-    chosen = Twin(Unit(
-        device="d", unit=1, profile=profile, station="bench", points={point.name: Choice(name="other", offset=1.0)}
-    ))
+    chosen = Twin(
+        Unit(
+            device="d", unit=1, profile=profile, station="bench", points={point.name: Choice(name="other", offset=1.0)}
+        )
+    )
     assert chosen.memory(observe, NOW_NS) == plain.memory(observe, NOW_NS)
     assert "other" in asked

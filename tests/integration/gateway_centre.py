@@ -100,7 +100,10 @@ class ScriptedCentre:
         committed = Ack(epochs=(msgspec.structs.replace(empty, committed=((batch.seq, batch.seq),)),))
         refused = Ack(epochs=(msgspec.structs.replace(empty, refused=(Refusal(batch.seq, "poison"),)),))
         for ack in {
-            "ack": [committed], "twice": [committed, committed], "refuse": [refused], "ask": [Ack(announce=True)],
+            "ack": [committed],
+            "twice": [committed, committed],
+            "refuse": [refused],
+            "ask": [Ack(announce=True)],
             "silent": [],
         }[deed]:
             self.say(ack)

@@ -20,9 +20,7 @@ HERE = Path(__file__).parent
 
 def message(**changes) -> Message:
     event: Event = make_event(**changes)
-    return Message(
-        key=f"{event.key}.hook", attempt=1, event=event, text=marked(event.text, drill=event.drill)
-    )
+    return Message(key=f"{event.key}.hook", attempt=1, event=event, text=marked(event.text, drill=event.drill))
 
 
 def channel(url: str, **settings) -> WebhookChannel:
@@ -64,15 +62,18 @@ async def test_connections_are_kept_open():
     assert (receiver.connections, len(receiver.requests)) == (1, 5)
 
 
-@pytest.mark.parametrize(("answer", "final"), [
-    (status("500 Oops"), False),
-    (status("429 Slow down"), False),
-    (status("408 Late"), False),
-    (None, False),
-    (status("404 Not here"), True),
-    (status("301 Moved", "location: http://127.0.0.1:1/"), True),
-    (b"not http at all\r\n\r\n", False),
-])
+@pytest.mark.parametrize(
+    ("answer", "final"),
+    [
+        (status("500 Oops"), False),
+        (status("429 Slow down"), False),
+        (status("408 Late"), False),
+        (None, False),
+        (status("404 Not here"), True),
+        (status("301 Moved", "location: http://127.0.0.1:1/"), True),
+        (b"not http at all\r\n\r\n", False),
+    ],
+)
 async def test_what_is_tried_again_and_what_is_not(answer, final):
     async with receiving([answer]) as receiver:
         hook = channel(receiver.url)

@@ -80,7 +80,12 @@ def plan_for(port, folder):
     announce = Announce(revision="r1", drill=True, stations=(), series=())
     broker = BrokerAddress("127.0.0.1", port)
     return GatewayPlan(
-        source=SOURCE, broker=broker, spool_dir=folder, limits=Limits(), buses=(), announce=announce,
+        source=SOURCE,
+        broker=broker,
+        spool_dir=folder,
+        limits=Limits(),
+        buses=(),
+        announce=announce,
     )
 
 

@@ -40,8 +40,13 @@ class Centre:
         self.store = DuckDBStore(folder / "store.duckdb")
         self.commits: list[Commit] = []
         self.ingest = Ingest(
-            self.store, parse_broker(broker.url), SystemClock(), self.take, drill=False,
-            rng=np.random.default_rng(time.time_ns()), tolerance=Tolerance(behind_ns=100 * 366 * 24 * HOUR_NS),
+            self.store,
+            parse_broker(broker.url),
+            SystemClock(),
+            self.take,
+            drill=False,
+            rng=np.random.default_rng(time.time_ns()),
+            tolerance=Tolerance(behind_ns=100 * 366 * 24 * HOUR_NS),
         )
 
     async def take(self, commit: Commit) -> None:

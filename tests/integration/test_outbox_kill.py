@@ -21,7 +21,13 @@ ROOT = Path(__file__).parents[2]
 
 async def start(folder: Path, url: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.integration.centre_victim", str(folder), url, str(LAST), cwd=ROOT,
+        sys.executable,
+        "-m",
+        "tests.integration.centre_victim",
+        str(folder),
+        url,
+        str(LAST),
+        cwd=ROOT,
         stdout=asyncio.subprocess.DEVNULL,
     )
 

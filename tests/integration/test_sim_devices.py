@@ -163,8 +163,7 @@ async def test_taken_port_is_told(tmp_path):
 
 def gateway_bus(endpoint, profile, devices):
     listed = tuple(
-        DeviceSettings(name=name, profile=profile, unit=number, station=name, period_s=60)
-        for name, number in devices
+        DeviceSettings(name=name, profile=profile, unit=number, station=name, period_s=60) for name, number in devices
     )
     if isinstance(endpoint, TcpEndpoint):
         tcp = TcpSettings(host=endpoint.host, port=endpoint.port)

@@ -65,5 +65,5 @@ def test_ten_kills_lose_nothing_that_was_synced(tmp_path):
             assert len(found) >= max(synced, written)
             assert stats.corrupt_pieces == 0
             written = len(found)
-        writers.stdin.close()
+        writers.communicate()
     assert written > 5 * _KILLS

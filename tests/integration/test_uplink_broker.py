@@ -52,7 +52,13 @@ async def centre(broker):
 async def uplink_to(port, spool, timing=QUICK, user=None, password=None):
     address = BrokerAddress("127.0.0.1", port, user=user)
     uplink = Uplink(
-        SOURCE, address, spool, password=password, announce=ANNOUNCE, rng=np.random.default_rng(1), timing=timing,
+        SOURCE,
+        address,
+        spool,
+        password=password,
+        announce=ANNOUNCE,
+        rng=np.random.default_rng(1),
+        timing=timing,
         status=lambda presence: Status(presence=presence, epoch=spool.epoch),
     )
     async with asyncio.TaskGroup() as tasks:
@@ -67,7 +73,8 @@ def fill(spool, n, lane=Lane.BACKLOG, first=0):
     """Batches whose three values count up, so that a lost or mixed-up one shows."""
     return {
         entry.key: [float(3 * k), 3.0 * k + 1, 3.0 * k + 2]
-        for k in range(first, first + n) for entry in spool.append(make_batch(3, start=3 * k), lane)
+        for k in range(first, first + n)
+        for entry in spool.append(make_batch(3, start=3 * k), lane)
     }
 
 

@@ -72,7 +72,8 @@ class AlarmMachine(RuleBasedStateMachine):
             self.versions[who].append(int(self.memory.version[who]))
 
     @rule(
-        passed=st.integers(1, 12), who=st.sets(st.integers(0, 2), min_size=1),
+        passed=st.integers(1, 12),
+        who=st.sets(st.integers(0, 2), min_size=1),
         levels=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=3, max_size=3),
     )
     def readings(self, passed: int, who: set[int], levels: list[tuple[int, int]]) -> None:

@@ -21,15 +21,22 @@ def columns(draw):
     kind = TYPES[draw(st.sampled_from(sorted(TYPES)))]
     table = Table.HOLDING if kind.name != "bit" else draw(st.sampled_from((Table.HOLDING, Table.COIL)))
     register = Register(
-        table, draw(st.integers(0, 40)), kind, draw(st.sampled_from(Order)) if kind.size > 1 else Order.ABCD,
-        high=draw(st.booleans()), bit=draw(st.integers(0, 15)),
+        table,
+        draw(st.integers(0, 40)),
+        kind,
+        draw(st.sampled_from(Order)) if kind.size > 1 else Order.ABCD,
+        high=draw(st.booleans()),
+        bit=draw(st.integers(0, 15)),
     )
     scale, offset = draw(st.sampled_from([(1, 1), (1, 1000), (5, 2), (-1, 10)])), draw(st.sampled_from([0.0, -40.0]))
     missing = draw(st.lists(st.integers(0, 65_535), max_size=2))
     low, high = sorted((draw(st.floats(-1e6, 1e6)), draw(st.floats(-1e6, 1e6))))
     return Column(
-        register=register, linear=Linear(float(scale[0]), float(scale[1]), offset), missing=tuple(map(float, missing)),
-        valid=(low, high), danger=draw(st.sampled_from(("high", "low", "both", "none"))),
+        register=register,
+        linear=Linear(float(scale[0]), float(scale[1]), offset),
+        missing=tuple(map(float, missing)),
+        valid=(low, high),
+        danger=draw(st.sampled_from(("high", "low", "both", "none"))),
     )
 
 
@@ -101,13 +108,18 @@ def test_a_gate_shuts_outside_its_bounds_only(reading, gate):
 
 SPANS = st.lists(
     st.builds(Span, st.sampled_from((Table.HOLDING, Table.INPUT)), st.integers(0, 400), st.integers(1, 4)),
-    min_size=1, max_size=15,
+    min_size=1,
+    max_size=15,
 )
 HOLES = st.lists(st.builds(Span, st.just(Table.HOLDING), st.integers(0, 400), st.integers(1, 30)), max_size=3)
 
 
-@given(SPANS, HOLES, st.sampled_from([serial_cost(1200), serial_cost(9600), serial_cost(115_200), TCP_COST]),
-       st.integers(4, 125))
+@given(
+    SPANS,
+    HOLES,
+    st.sampled_from([serial_cost(1200), serial_cost(9600), serial_cost(115_200), TCP_COST]),
+    st.integers(4, 125),
+)
 def test_a_plan_reads_everything_wanted_and_nothing_forbidden(wanted, holes, cost, most):
     limits = Limits(most, tuple(holes))
     plan = merge(tuple(wanted), cost, limits)

@@ -26,21 +26,27 @@ def areas(rows: list[tuple[float, float, float]], parts: list[np.ndarray]) -> ob
     for part in parts:
         one.take(_commit(rows, part))
     one.tick(0.6)
-    return [(area.code, area.level, {name: cell.level for name, cell in area.hazards.items()})
-            for area in one.engine.areas()], [event.time_ns - T0 < 30 * SECOND_NS for event in one.log]
+    return [
+        (area.code, area.level, {name: cell.level for name, cell in area.hazards.items()})
+        for area in one.engine.areas()
+    ], [event.time_ns - T0 < 30 * SECOND_NS for event in one.log]
 
 
 def _commit(rows: list[tuple[float, float, float]], part: np.ndarray) -> Commit:
-    return commit(1, *(
-        batch for index in part.tolist()
-        for batch in reading({"tide/sea-level": rows[index][1], "tank/lel-1": rows[index][2]}, rows[index][0] / 60)
-    ))
+    return commit(
+        1,
+        *(
+            batch
+            for index in part.tolist()
+            for batch in reading({"tide/sea-level": rows[index][1], "tank/lel-1": rows[index][2]}, rows[index][0] / 60)
+        ),
+    )
 
 
 @settings(max_examples=25, deadline=None)
 @given(bursts())
 def test_area_levels_do_not_depend_on_the_order_within_the_lateness(
-    case: tuple[list[tuple[float, float, float]], list[int], list[int]]
+    case: tuple[list[tuple[float, float, float]], list[int], list[int]],
 ) -> None:
     rows, order, cuts = case
     in_order, _ = areas(rows, [np.arange(len(rows))])

@@ -77,7 +77,10 @@ def test_the_crc_is_that_of_pymodbus(data):
 @given(st.binary(max_size=300))
 def test_garbage_raises_frame_errors_only(data):
     for decode in (
-        frames.unwrap_rtu, frames.unwrap_tcp, frames.tcp_size, lambda garbage: frames.decode_request(1, garbage)
+        frames.unwrap_rtu,
+        frames.unwrap_tcp,
+        frames.tcp_size,
+        lambda garbage: frames.decode_request(1, garbage),
     ):
         try:
             decode(data)
@@ -122,8 +125,18 @@ def test_the_examples_of_the_standard(hexadecimal, found):
     assert frames.decode_request(frame[0], frame[1:]) == found
 
 
-@pytest.mark.parametrize("request_", [Read(1, 3, 0, 126), Read(1, 3, 0xFFFF, 2), Read(1, 7, 0, 1), Read(1, 3, 0, 0),
-                                      Write(1, 6, 0, (70_000,)), Read(1, 6, 0, 1), Write(1, 3, 0, (1,))])
+@pytest.mark.parametrize(
+    "request_",
+    [
+        Read(1, 3, 0, 126),
+        Read(1, 3, 0xFFFF, 2),
+        Read(1, 7, 0, 1),
+        Read(1, 3, 0, 0),
+        Write(1, 6, 0, (70_000,)),
+        Read(1, 6, 0, 1),
+        Write(1, 3, 0, (1,)),
+    ],
+)
 def test_a_request_that_cannot_be_is_refused(request_):
     with pytest.raises(FrameError):
         frames.encode_request(request_)

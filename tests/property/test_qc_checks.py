@@ -26,9 +26,7 @@ values = st.one_of(st.floats(-20, 20, width=32), st.sampled_from([0.0, 10.0, flo
 def test_gross_range_agrees_with_qartod(readings, low, high):
     value = np.array(readings)
     n = len(value)
-    quality, cause = gross_range(
-        value, np.full(n, low), np.full(n, high), np.zeros(n, np.bool_), np.zeros(n, np.bool_)
-    )
+    quality, cause = gross_range(value, np.full(n, low), np.full(n, high), np.zeros(n, np.bool_), np.zeros(n, np.bool_))
     quality = np.where(np.isnan(value), Quality.MISSING, np.maximum(quality, Quality.GOOD))
     expected = qartod.gross_range_test(value, (low, high))
     assert [QARTOD[Quality(flag)] for flag in quality] == expected.tolist()
@@ -129,8 +127,12 @@ def test_groups_larger_than_a_block_are_judged_like_small_ones():
         control.limits.put([(place, level("a")) for place in range(series)])
         parts = [
             control.check(
-                places[at : at + size], time_ns[at : at + size], value[at : at + size],
-                np.zeros(min(size, n - at), np.uint8), np.zeros(min(size, n - at), np.uint16), int(time_ns[-1]),
+                places[at : at + size],
+                time_ns[at : at + size],
+                value[at : at + size],
+                np.zeros(min(size, n - at), np.uint8),
+                np.zeros(min(size, n - at), np.uint16),
+                int(time_ns[-1]),
             )
             for at in range(0, n, size)
         ]

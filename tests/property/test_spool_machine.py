@@ -32,11 +32,12 @@ class SpoolMachine(RuleBasedStateMachine):
         self.synced: set[Key] = set()
         self.sizes: dict[str, int] = {}
         self.copies = 0
+        self.lives = 0
         self.counter = 0
 
     @initialize()
     def start(self) -> None:
-        self.spool = Spool.open(self.folder, SmallSegments(), self.clock)
+        self.spool = self._open()
 
     def teardown(self) -> None:
         self.spool.close()
@@ -89,7 +90,7 @@ class SpoolMachine(RuleBasedStateMachine):
     def restart(self) -> None:
         self.spool.close()
         assert self.clock.holds == 0
-        self.spool = Spool.open(self.folder, SmallSegments(), self.clock)
+        self.spool = self._open()
         assert self._all_open() == self.kept, "a clean restart sends again what was acknowledged, or loses something"
         self.synced = set(self.kept)
         self.sizes = {path.name: path.stat().st_size for path in self._files()}
@@ -107,7 +108,7 @@ class SpoolMachine(RuleBasedStateMachine):
             self._tear(path, data.draw(st.integers(self.sizes.get(path.name, 0), path.stat().st_size)), garbage)
         journal = after / "released"
         self._tear(journal, data.draw(st.integers(0, journal.stat().st_size)), garbage)
-        self.spool = Spool.open(after, SmallSegments(), self.clock)
+        self.spool = self._open()
         back = self._all_open()
         assert self.synced & self.kept <= back, "synced and not acknowledged, but lost"
         assert back <= self.kept | gone_for_sure
@@ -135,7 +136,12 @@ class SpoolMachine(RuleBasedStateMachine):
         return {entry.key for entry in entries}
 
     def _files(self) -> list[Path]:
-        return [path for path in self.folder.iterdir() if path.suffix in (".samples", ".alarms")]
+        return sorted(path for path in self.folder.iterdir() if path.suffix in (".samples", ".alarms"))
+
+    def _open(self) -> Spool:
+        """A new life with an epoch of its own, counted so that an example replays."""
+        self.lives += 1
+        return Spool.open(self.folder, SmallSegments(), self.clock, epoch=2**61 + self.lives)
 
     def _gone(self, keys: set[Key]) -> None:
         self.kept -= keys

@@ -14,11 +14,14 @@ MODULUS = 100.0
 
 def window() -> Window:
     made = Window(["rain_total", "wind_speed"], minutes=200)
-    made.announce({
-        identity: Series(station="s", point="p", quantity=quantity, unit="m", valid=(0, 1), period_s=60.0,
-                         modulus=MODULUS)
-        for identity, quantity in ((1, "rain_total"), (2, "wind_speed"))
-    })
+    made.announce(
+        {
+            identity: Series(
+                station="s", point="p", quantity=quantity, unit="m", valid=(0, 1), period_s=60.0, modulus=MODULUS
+            )
+            for identity, quantity in ((1, "rain_total"), (2, "wind_speed"))
+        }
+    )
     return made
 
 

@@ -23,10 +23,19 @@ def make_event(alarm: str = "a1", version: int = 1, **changes: object) -> Event:
     kind = changes.pop("kind", Kind.RAISED if version == 1 else Kind.LEVEL_CHANGED)
     level = changes.pop("level", 0 if kind is Kind.CLEARED else 2)
     fields = {
-        "kind": kind, "alarm_id": alarm, "version": version, "level": level, "hazard": "gale",
-        "hazard_name": Text("大风", "Gale"), "subject_kind": SubjectKind.STATION, "subject": "weather-1",
-        "subject_name": Text("气象站", "Weather station"), "town": "350305100",
-        "outcome": Outcome.CLEARED if kind is Kind.CLEARED else Outcome.LEVEL, "time_ns": START_NS, "at_ns": START_NS,
+        "kind": kind,
+        "alarm_id": alarm,
+        "version": version,
+        "level": level,
+        "hazard": "gale",
+        "hazard_name": Text("大风", "Gale"),
+        "subject_kind": SubjectKind.STATION,
+        "subject": "weather-1",
+        "subject_name": Text("气象站", "Weather station"),
+        "town": "350305100",
+        "outcome": Outcome.CLEARED if kind is Kind.CLEARED else Outcome.LEVEL,
+        "time_ns": START_NS,
+        "at_ns": START_NS,
         "text": Text("大风蓝色", "Gale blue"),
     }
     return Event(**(fields | changes))  # type: ignore[arg-type]

@@ -48,17 +48,26 @@ SOURCE = "demo/gw-1"
 def gas_series(stations: int, period_s: float = 1.0) -> Announce:
     """An announcement of gas detectors, one a station, alternating between the two towns."""
     return Announce(
-        revision="r1", drill=False,
+        revision="r1",
+        drill=False,
         stations=tuple(
             Station(
-                id=f"gas-{i}", name=Text(f"气体 {i}", f"Gas {i}"), kind="gas", lat=25.2, lon=119.1,
+                id=f"gas-{i}",
+                name=Text(f"气体 {i}", f"Gas {i}"),
+                kind="gas",
+                lat=25.2,
+                lon=119.1,
                 town=("1001", "1002")[i % 2],
             )
             for i in range(stations)
         ),
         series=tuple(
             Series(
-                station=f"gas-{i}", point="g1", quantity="combustible_gas", unit="%LEL", valid=(0.0, 100.0),
+                station=f"gas-{i}",
+                point="g1",
+                quantity="combustible_gas",
+                unit="%LEL",
+                valid=(0.0, 100.0),
                 period_s=period_s,
             )
             for i in range(stations)
@@ -90,8 +99,12 @@ class World:
 
     def batch(self, values: dict[int, float], time_ns: int, answered_ns: int = 0) -> Batch:
         return rows(
-            SOURCE, np.array([gas_id(i) for i in values], np.int64), np.full(len(values), time_ns, np.int64),
-            np.array(list(values.values()), float), quality=np.ones(len(values), np.uint8), answered_ns=answered_ns,
+            SOURCE,
+            np.array([gas_id(i) for i in values], np.int64),
+            np.full(len(values), time_ns, np.int64),
+            np.array(list(values.values()), float),
+            quality=np.ones(len(values), np.uint8),
+            answered_ns=answered_ns,
         )
 
     def client(self, base: str = "http://127.0.0.1:8460") -> httpx.AsyncClient:
@@ -102,15 +115,18 @@ def write_files(folder: Path, *, channels: str = "", broker: str = "mqtt://127.0
     (folder / "site.yaml").write_text(SITE, encoding="utf-8")
     (folder / "land.geojson").write_text(LAYER, encoding="utf-8")
     path = folder / "centre.yaml"
-    path.write_text(
-        CENTRE.format(channels=channels, broker=broker, drill=str(drill).lower()), encoding="utf-8"
-    )
+    path.write_text(CENTRE.format(channels=channels, broker=broker, drill=str(drill).lower()), encoding="utf-8")
     return path
 
 
 @asynccontextmanager
 async def world(
-    folder: Path, *, stations: int = 4, channels: str = "", clock: Clock | None = None, run: bool = True,
+    folder: Path,
+    *,
+    stations: int = 4,
+    channels: str = "",
+    clock: Clock | None = None,
+    run: bool = True,
     period_s: float = 1.0,
 ) -> AsyncIterator[World]:
     """A world whose centre runs, but for its connection to a broker."""

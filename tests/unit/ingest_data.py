@@ -39,7 +39,12 @@ def station(name: str = "st-1") -> Station:
 def level(point: str, **changes: object) -> Series:
     """A water level series that is announced correctly but for ``changes``."""
     fields = {
-        "station": "st-1", "point": point, "quantity": "water_level", "unit": "m", "valid": (0.0, 10.0), "period_s": 1.0
+        "station": "st-1",
+        "point": point,
+        "quantity": "water_level",
+        "unit": "m",
+        "valid": (0.0, 10.0),
+        "period_s": 1.0,
     }
     return Series(**(fields | changes))  # type: ignore[arg-type] # fields by name
 
@@ -53,7 +58,12 @@ def ids(*points: str, site: str = "demo", quantity: str = "water_level") -> "np.
 
 
 def batch(
-    seq: int, values: list[float], *, points: tuple[str, ...] = ("a", "b"), source: str = SOURCE, epoch: int = 7,
+    seq: int,
+    values: list[float],
+    *,
+    points: tuple[str, ...] = ("a", "b"),
+    source: str = SOURCE,
+    epoch: int = 7,
     time_ns: int = START_NS,
 ) -> Batch:
     """One poll: every point once, at one moment; NaN is a missing reading."""

@@ -9,9 +9,19 @@ from telemetry.series import Text
 
 def event(kind: Kind, version: int, level: int, time_ns: int) -> Event:
     return Event(
-        kind=kind, alarm_id="a1", version=version, hazard="flood", hazard_name=Text("洪水", "Flood"),
-        subject_kind=SubjectKind.STATION, subject="river", subject_name=Text("溪", "River"), town="A", level=level,
-        outcome=Outcome.CLEARED if kind is Kind.CLEARED else Outcome.LEVEL, time_ns=time_ns, at_ns=time_ns,
+        kind=kind,
+        alarm_id="a1",
+        version=version,
+        hazard="flood",
+        hazard_name=Text("洪水", "Flood"),
+        subject_kind=SubjectKind.STATION,
+        subject="river",
+        subject_name=Text("溪", "River"),
+        town="A",
+        level=level,
+        outcome=Outcome.CLEARED if kind is Kind.CLEARED else Outcome.LEVEL,
+        time_ns=time_ns,
+        at_ns=time_ns,
         text=Text("高", "high"),
     )
 
@@ -29,7 +39,10 @@ def test_an_alarm_goes_through_its_states() -> None:
     assert seen is not None
     alarm = fold([RAISED, seen])["a1"]
     assert (alarm.state, alarm.acknowledged_by, alarm.note, alarm.version) == (
-        State.ACKNOWLEDGED, "Lin", "on the way", 1
+        State.ACKNOWLEDGED,
+        "Lin",
+        "on the way",
+        1,
     )
     assert fold([RAISED, seen, CLEARED])["a1"].state is State.CLEARED
     alarm = fold([RAISED, WORSE, CLEARED])["a1"]
@@ -72,8 +85,10 @@ def test_corrections_and_events_of_unknown_alarms_make_no_alarm() -> None:
 def test_an_identity_is_that_of_hazard_subject_and_time() -> None:
     ids = {
         identity(hazard, kind, subject, time)
-        for hazard in ("flood", "gale") for kind in (SubjectKind.STATION, SubjectKind.PIPELINE)
-        for subject in ("a", "b") for time in (1, 2)
+        for hazard in ("flood", "gale")
+        for kind in (SubjectKind.STATION, SubjectKind.PIPELINE)
+        for subject in ("a", "b")
+        for time in (1, 2)
     }
     assert len(ids) == 16
     assert identity("flood", SubjectKind.STATION, "a", 1) in ids

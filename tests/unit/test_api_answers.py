@@ -38,7 +38,10 @@ async def test_stations_show_readings_thresholds_and_age(place):
     async with place.client() as client:
         items = (await client.get("/api/v1/stations")).json()["items"]
     assert [(one["id"], one["outcome"], one["level"]) for one in items] == [
-        ("gas-0", "normal", 0), ("gas-1", "level", 2), ("gas-2", "normal", 0), ("gas-3", "no_data", 0)
+        ("gas-0", "normal", 0),
+        ("gas-1", "level", 2),
+        ("gas-2", "normal", 0),
+        ("gas-3", "no_data", 0),
     ]
     reading = items[1]["readings"][0]
     assert reading["series"] == str(gas_id(1))
@@ -114,8 +117,12 @@ async def test_points_come_raw_and_in_buckets(place):
         bucketed = (await client.get(path, params=span | {"every": 5})).json()["points"]
         assert (bucketed["min"], bucketed["max"], bucketed["count"]) == ([1.0, 5.0], [4.0, 9.0], [5, 5])
         assert (await client.get("/api/v1/series/12/points")).status_code == 404
-        for bad in ({"from": "yesterday"}, {"from": span["to"], "to": span["from"]}, {"every": 0},
-                    {"from": "1900-01-01", "every": 1}):
+        for bad in (
+            {"from": "yesterday"},
+            {"from": span["to"], "to": span["from"]},
+            {"every": 0},
+            {"from": "1900-01-01", "every": 1},
+        ):
             answer = await client.get(path, params=bad)
             assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json"), bad
 
@@ -133,7 +140,9 @@ async def test_health_is_503_while_a_part_is_down(place):
         body = answer.json()
         assert (answer.status_code, body["status"], body["parts"]["broker"]["status"]) == (503, "down", "down")
         assert {name: part["status"] for name, part in body["parts"].items() if name != "broker"} == {
-            "store": "ok", "engine": "ok", "delivery": "ok"
+            "store": "ok",
+            "engine": "ok",
+            "delivery": "ok",
         }
         place.service.ingest.subscriber.problem = ""
         assert (await client.get("/api/v1/health")).status_code == 200
@@ -147,16 +156,19 @@ async def test_metrics_are_there_for_prometheus(place):
     assert 'petrel_part_up{part="broker"} 0.0' in text
 
 
-@pytest.mark.parametrize(("method", "path", "status"), [
-    ("GET", "/api/v1/nothing", 404),
-    ("GET", "/nothing.html", 404),
-    ("DELETE", "/api/v1/alarms", 405),
-    ("PUT", "/api/v1/site", 415),
-    ("GET", "/api/v1/alarms?limit=0", 422),
-    ("GET", "/api/v1/alarms?cursor=x", 422),
-    ("GET", "/api/v1/alarms/nothing", 404),
-    ("GET", "/api/v1/alarms/x/ack", 405),
-])
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/api/v1/nothing", 404),
+        ("GET", "/nothing.html", 404),
+        ("DELETE", "/api/v1/alarms", 405),
+        ("PUT", "/api/v1/site", 415),
+        ("GET", "/api/v1/alarms?limit=0", 422),
+        ("GET", "/api/v1/alarms?cursor=x", 422),
+        ("GET", "/api/v1/alarms/nothing", 404),
+        ("GET", "/api/v1/alarms/x/ack", 405),
+    ],
+)
 async def test_every_error_is_problem_details(place, method, path, status):
     async with place.client() as client:
         answer = await client.request(method, path)
@@ -178,20 +190,24 @@ async def test_only_this_machine_is_answered(place):
             assert (await client.get("/api/v1/site", headers={"host": host})).status_code == 200, host
 
 
-@pytest.mark.parametrize(("headers", "status"), [
-    ({"origin": "http://evil.example"}, 403),
-    ({"origin": "null"}, 403),
-    ({"sec-fetch-site": "cross-site"}, 403),
-    ({"content-type": "text/plain"}, 415),
-    ({"content-type": "application/json", "content-length": "99999999"}, 413),
-    ({"origin": "http://127.0.0.1:8460", "sec-fetch-site": "same-origin"}, 404),
-    ({}, 404),
-])
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"origin": "http://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({"content-type": "text/plain"}, 415),
+        ({"content-type": "application/json", "content-length": "99999999"}, 413),
+        ({"origin": "http://127.0.0.1:8460", "sec-fetch-site": "same-origin"}, 404),
+        ({}, 404),
+    ],
+)
 async def test_another_sites_page_changes_nothing(place, headers, status):
     """Cross-site request forgery: only our own page, or a program, may post."""
     async with place.client() as client:
         answer = await client.post(
-            "/api/v1/alarms/x/ack", content=b'{"version": 1, "by": "Lin"}',
+            "/api/v1/alarms/x/ack",
+            content=b'{"version": 1, "by": "Lin"}',
             headers={"content-type": "application/json"} | headers,
         )
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")

@@ -79,9 +79,10 @@ async def test_the_acknowledgement_survives(tmp_path):
 
 async def test_a_full_disk_silences_no_alarm(tmp_path, monkeypatch):
     """Events that can't be recorded are shown at once, kept, and sent as soon as the disk allows."""
-    async with receiving() as receiver, world(
-        tmp_path, channels=HOOK.format(url=receiver.url), clock=HandWall()
-    ) as place:
+    async with (
+        receiving() as receiver,
+        world(tmp_path, channels=HOOK.format(url=receiver.url), clock=HandWall()) as place,
+    ):
         centre = place.service.centre
         place.service.ingest.subscriber.problem = ""
         await _refuse_once(centre, monkeypatch, place)

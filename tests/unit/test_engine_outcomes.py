@@ -12,9 +12,19 @@ def cell(one: Desk, station: str, hazard: str) -> tuple[Outcome, int]:
     return found.outcome, found.level
 
 
-@pytest.mark.parametrize(("tide", "level"), [
-    (3.19, 0), (3.2, 1), (3.49, 1), (3.5, 2), (3.8, 3), (4.09, 3), (4.1, 4), (9.9, 4),
-])
+@pytest.mark.parametrize(
+    ("tide", "level"),
+    [
+        (3.19, 0),
+        (3.2, 1),
+        (3.49, 1),
+        (3.5, 2),
+        (3.8, 3),
+        (4.09, 3),
+        (4.1, 4),
+        (9.9, 4),
+    ],
+)
 def test_a_tide_reaches_a_warning_tide_at_equality(tide: float, level: int) -> None:
     one = desk(only=["tide"])
     events = one.feed(0, {"tide/sea-level": tide})
@@ -142,7 +152,10 @@ def test_thresholds_are_known_for_charts_before_the_first_row() -> None:
     one = desk(only=["tide", "mast"])
     lines = one.engine.thresholds_of(key("tide/sea-level"))
     assert [(line.level, line.value, line.op) for line in lines] == [
-        (1, 3.2, ">="), (2, 3.5, ">="), (3, 3.8, ">="), (4, 4.1, ">="),
+        (1, 3.2, ">="),
+        (2, 3.5, ">="),
+        (3, 3.8, ">="),
+        (4, 4.1, ">="),
     ]
     assert {line.value for line in one.engine.thresholds_of(key("mast/gust"))} >= {13.9, 41.5}
     assert one.engine.thresholds_of(key("mast/rain")) == []

@@ -26,7 +26,10 @@ def test_a_level_is_lowered_after_the_hold_to_the_highest_that_held_meanwhile() 
     one = desk(only=["tide"])
     tide(one, 3.9, *[3.55] * 10, *[3.3] * 25, *[3.0] * 60)
     assert one.told("storm_surge") == [
-        (0.0, "raised", 3), (31.0, "level_changed", 2), (62.0, "level_changed", 1), (93.0, "cleared", 0),
+        (0.0, "raised", 3),
+        (31.0, "level_changed", 2),
+        (62.0, "level_changed", 1),
+        (93.0, "cleared", 0),
     ]
     alarm = next(iter(fold(one.log).values()))
     assert (alarm.version, alarm.peak_level, alarm.open) == (4, 3, False)
@@ -108,14 +111,23 @@ def test_failed_polls_are_silence_of_the_station_not_of_its_gateway() -> None:
 
 def test_a_silent_gateway_is_one_alarm_and_not_one_for_each_station() -> None:
     one = desk(only=["tide", "river", "mast", "tank"])
-    both = {"tide/sea-level": 3.0, "river/stage": 1.0, "tank/lel-1": 1.0, "tank/lel-2": 1.0, "tank/h2s": 0.0,
-            "mast/wind": 1.0, "mast/gust": 1.0, "mast/rain": 0.0}
+    both = {
+        "tide/sea-level": 3.0,
+        "river/stage": 1.0,
+        "tank/lel-1": 1.0,
+        "tank/lel-2": 1.0,
+        "tank/h2s": 0.0,
+        "mast/wind": 1.0,
+        "mast/gust": 1.0,
+        "mast/rain": 0.0,
+    }
     rest = {point: value for point, value in both.items() if point.startswith("tank")}
     for minute in range(20):
         one.feed(minute, rest if 5 <= minute < 12 else both)
         one.tick(minute + 0.25)
     assert [(e.subject_kind, e.subject, e.kind) for e in one.log] == [
-        ("gateway", "xiuyu/gw1", Kind.RAISED), ("gateway", "xiuyu/gw1", Kind.CLEARED),
+        ("gateway", "xiuyu/gw1", Kind.RAISED),
+        ("gateway", "xiuyu/gw1", Kind.CLEARED),
     ]
     assert "涉及 3 个站" in one.log[0].text.zh
 
@@ -178,13 +190,24 @@ def storm(one: Desk, begin: int, end: int) -> None:
     for minute in range(begin, end):
         wave = (minute % 60) / 30
         height = 3.0 + (wave if wave <= 1 else 2 - wave) * 1.2
-        one.feed(minute, {
-            "tide/sea-level": None if minute % 17 == 3 else height, "river/stage": 5.0 + minute / 60,
-            "mast/wind": 8.0 + minute / 12, "mast/gust": 12.0 + minute / 6, "mast/rain": minute * 0.4,
-            "tank/lel-1": 30.0 if 20 <= minute % 70 < 30 else 1.0, "tank/lel-2": 2.0, "tank/h2s": 0.5,
-            "head/flow": 100.0, "head/pressure": 500.0, "end/pressure": 400.0,
-            "end/flow": 99.0 if minute < 100 else 85.0,
-        }, quality=Quality.SUSPECT if minute % 23 == 5 else Quality.GOOD)
+        one.feed(
+            minute,
+            {
+                "tide/sea-level": None if minute % 17 == 3 else height,
+                "river/stage": 5.0 + minute / 60,
+                "mast/wind": 8.0 + minute / 12,
+                "mast/gust": 12.0 + minute / 6,
+                "mast/rain": minute * 0.4,
+                "tank/lel-1": 30.0 if 20 <= minute % 70 < 30 else 1.0,
+                "tank/lel-2": 2.0,
+                "tank/h2s": 0.5,
+                "head/flow": 100.0,
+                "head/pressure": 500.0,
+                "end/pressure": 400.0,
+                "end/flow": 99.0 if minute < 100 else 85.0,
+            },
+            quality=Quality.SUSPECT if minute % 23 == 5 else Quality.GOOD,
+        )
         one.tick(minute + 0.4)
 
 

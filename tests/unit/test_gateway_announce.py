@@ -21,10 +21,16 @@ def test_a_gateway_of_any_size_fits_into_one_announcement(n):
     assert decode(payload, Announce) == _announce(n)
 
 
-@pytest.mark.parametrize("damage", [
-    lambda payload: payload[:-1], lambda payload: payload[: len(payload) // 2], lambda payload: payload + b"x",
-    lambda payload: payload[:9] + bytes([payload[9] ^ 0xFF]) + payload[10:], lambda payload: payload[:1],
-])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda payload: payload[:-1],
+        lambda payload: payload[: len(payload) // 2],
+        lambda payload: payload + b"x",
+        lambda payload: payload[:9] + bytes([payload[9] ^ 0xFF]) + payload[10:],
+        lambda payload: payload[:1],
+    ],
+)
 def test_a_damaged_announcement_is_refused(damage):
     with pytest.raises(ValueError):
         decode(damage(encode(_announce(500))), Announce)

@@ -56,28 +56,31 @@ def test_the_revision_is_a_digest_of_what_is_announced(written):
     assert compile_gateway(load_gateway(written("period_s: 60", "period_s: 61"))).announce.revision != first.revision
 
 
-@pytest.mark.parametrize(("old", "new", "line", "message"), [
-    ("site: demo", "site: Demo", 1, "'Demo', expected lower-case"),
-    ("node: gw-1", "node: a/b", 2, "'a/b', expected lower-case"),
-    ("node: gw-1", "nod: gw-1", 2, "unknown key 'nod', expected 'node'"),
-    ("mqtt://127.0.0.1:1883", "tcp://127.0.0.1", 3, "expected mqtt://[user@]host:port"),
-    ("dir: spool", "dir: ''", 4, "empty, expected a directory"),
-    ("dir: spool", "dir: spool, max_bytes: 1000", 4, "1000, expected 4194304 to"),
-    ("dir: spool", "dir: spool, max_age_h: 0", 4, "expected more than 0"),
-    ("dir: spool", "dir: spool, max_age_h: .nan", 4, "nan, expected more than 0"),
-    ("dir: spool", "dir: spool, max_byte: 1", 4, "unknown key 'max_byte', expected 'max_bytes'"),
-    ("lat: 25.3", "lat: 95.3", 6, "95.3, expected -90 to 90 degrees"),
-    ("lat: 25.3", "lat: .nan", 6, "nan, expected -90 to 90 degrees"),
-    ("lon: 119.1", "lon: -180.5", 6, "-180.5, expected -180 to 180 degrees"),
-    ("lon: 119.1", "lon: east", 6, "float"),
-    ('town: "350305001"', "town: ' '", 6, "empty, expected the code of a township-level unit"),
-    ("id: hill", "id: river", 7, "'river' stands in line 6 already, expected it once"),
-    ("id: hill", "id: Hill", 7, "'Hill', expected lower-case"),
-    ("name: gas-1", "name: level-1", 16, "'level-1' stands in line 12 already, expected it once"),
-    ("name: net-1", "name: line-1", 13, "'line-1' stands in line 9 already, expected it once"),
-    ("station: hill", "station: moon", 16, "unknown station 'moon'"),
-    ("profile: midas", "profile: nidas", 16, "unknown profile 'nidas'"),
-])
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        ("site: demo", "site: Demo", 1, "'Demo', expected lower-case"),
+        ("node: gw-1", "node: a/b", 2, "'a/b', expected lower-case"),
+        ("node: gw-1", "nod: gw-1", 2, "unknown key 'nod', expected 'node'"),
+        ("mqtt://127.0.0.1:1883", "tcp://127.0.0.1", 3, "expected mqtt://[user@]host:port"),
+        ("dir: spool", "dir: ''", 4, "empty, expected a directory"),
+        ("dir: spool", "dir: spool, max_bytes: 1000", 4, "1000, expected 4194304 to"),
+        ("dir: spool", "dir: spool, max_age_h: 0", 4, "expected more than 0"),
+        ("dir: spool", "dir: spool, max_age_h: .nan", 4, "nan, expected more than 0"),
+        ("dir: spool", "dir: spool, max_byte: 1", 4, "unknown key 'max_byte', expected 'max_bytes'"),
+        ("lat: 25.3", "lat: 95.3", 6, "95.3, expected -90 to 90 degrees"),
+        ("lat: 25.3", "lat: .nan", 6, "nan, expected -90 to 90 degrees"),
+        ("lon: 119.1", "lon: -180.5", 6, "-180.5, expected -180 to 180 degrees"),
+        ("lon: 119.1", "lon: east", 6, "float"),
+        ('town: "350305001"', "town: ' '", 6, "empty, expected the code of a township-level unit"),
+        ("id: hill", "id: river", 7, "'river' stands in line 6 already, expected it once"),
+        ("id: hill", "id: Hill", 7, "'Hill', expected lower-case"),
+        ("name: gas-1", "name: level-1", 16, "'level-1' stands in line 12 already, expected it once"),
+        ("name: net-1", "name: line-1", 13, "'line-1' stands in line 9 already, expected it once"),
+        ("station: hill", "station: moon", 16, "unknown station 'moon'"),
+        ("profile: midas", "profile: nidas", 16, "unknown profile 'nidas'"),
+    ],
+)
 def test_a_mistake_is_one_line(written, old, new, line, message):
     with pytest.raises(SettingsError) as caught:
         load_gateway(written(old, new))

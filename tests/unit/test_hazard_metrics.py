@@ -19,10 +19,12 @@ START = 28_000_000 * MINUTE_NS
 def filled(**columns: F64) -> tuple[Window, I64]:
     """A window with one series a quantity (``flow_1`` is another ``flow``), a sample a minute; NaN is a missing one."""
     window = Window(sums())
-    window.announce({
-        index: Series(station="s", point=name, quantity=name.rstrip("_12"), unit="m", valid=(0, 1), period_s=60.0)
-        for index, name in enumerate(columns, 1)
-    })
+    window.announce(
+        {
+            index: Series(station="s", point=name, quantity=name.rstrip("_12"), unit="m", valid=(0, 1), period_s=60.0)
+            for index, name in enumerate(columns, 1)
+        }
+    )
     for slot, values in enumerate(columns.values()):
         n = len(values)
         quality = np.where(np.isnan(values), 4, 1).astype(np.uint8)
@@ -124,10 +126,15 @@ def test_a_leak_raises_its_pipeline_in_both_areas_and_noise_does_not() -> None:
     one = desk(only=["head", "end"])
     for minute in range(300):
         lost = 0.0 if minute < 200 else 12.0
-        one.feed(minute, {
-            "head/flow": rng.normal(100.0, 0.5), "end/flow": rng.normal(100.0 - lost, 0.5),
-            "head/pressure": rng.normal(500.0, 2.0) - 4 * lost, "end/pressure": rng.normal(400.0, 2.0) - 4 * lost,
-        })
+        one.feed(
+            minute,
+            {
+                "head/flow": rng.normal(100.0, 0.5),
+                "end/flow": rng.normal(100.0 - lost, 0.5),
+                "head/pressure": rng.normal(500.0, 2.0) - 4 * lost,
+                "end/pressure": rng.normal(400.0, 2.0) - 4 * lost,
+            },
+        )
     raised = [event for event in one.log if event.hazard == "pipeline_leak"]
     assert (raised[0].subject_kind, raised[0].subject) == ("pipeline", "line-1")
     assert 200 <= one.told("pipeline_leak")[0][0] <= 206

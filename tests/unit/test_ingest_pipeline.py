@@ -61,8 +61,15 @@ class Centre:
         announcements = self.store.announcements()
         admission.restore(announcements)
         self.pipeline = Pipeline(
-            self.store, admission, self.intake, self.replies, self.presence, self.clock, self.take,
-            saved=dict(announcements), now_s=lambda: self.now_s,
+            self.store,
+            admission,
+            self.intake,
+            self.replies,
+            self.presence,
+            self.clock,
+            self.take,
+            saved=dict(announcements),
+            now_s=lambda: self.now_s,
         )
 
     async def take(self, commit: Commit) -> None:
@@ -221,9 +228,7 @@ async def test_a_colliding_series_refuses_its_batches_with_the_reason(store):
 @pytest.mark.parametrize("damage", ["cut", "long", "values"])
 async def test_a_damaged_batch_is_refused_by_name_and_the_next_one_is_taken(store, damage):
     payload = encode_batch(batch(4, [1.0, 2.0]), Lane.LIVE)
-    damaged = {
-        "cut": payload[:-7], "long": payload + bytes(300 * 1024), "values": payload[:-20] + b"\xff" * 20
-    }[damage]
+    damaged = {"cut": payload[:-7], "long": payload + bytes(300 * 1024), "values": payload[:-20] + b"\xff" * 20}[damage]
     async with running(Centre(store)) as centre:
         centre.announce(level("a"), level("b"))
         centre.intake.put(Message(SOURCE, Channel.DATA, damaged))

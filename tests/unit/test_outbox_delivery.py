@@ -157,16 +157,19 @@ async def test_a_channel_that_was_removed_does_not_hold_up_a_drill(tmp_path):
         assert (await state.depth())["old"] == {Progress.DEAD: 1}
 
 
-@pytest.mark.parametrize(("event", "told", "goes"), [
-    (make_event(level=1), (), False),
-    (make_event(level=2), (), True),
-    (make_event(version=2, level=1), ("desk",), True),
-    (make_event(version=2, kind=Kind.CLEARED), ("desk",), True),
-    (make_event(version=2, kind=Kind.CLEARED), (), False),
-    (make_event(kind=Kind.ACKNOWLEDGED), ("desk",), False),
-    (make_event(kind=Kind.CORRECTION, level=4), (), False),
-    (make_event(level=4, drill=True), (), False),
-])
+@pytest.mark.parametrize(
+    ("event", "told", "goes"),
+    [
+        (make_event(level=1), (), False),
+        (make_event(level=2), (), True),
+        (make_event(version=2, level=1), ("desk",), True),
+        (make_event(version=2, kind=Kind.CLEARED), ("desk",), True),
+        (make_event(version=2, kind=Kind.CLEARED), (), False),
+        (make_event(kind=Kind.ACKNOWLEDGED), ("desk",), False),
+        (make_event(kind=Kind.CORRECTION, level=4), (), False),
+        (make_event(level=4, drill=True), (), False),
+    ],
+)
 def test_who_is_told(event, told, goes):
     """F6, F16: an all-clear follows whoever heard the alarm; a drill does not reach a live channel."""
     planned = route([PlainSettings(name="desk", min_level=2)])(event, told, 0)

@@ -26,8 +26,12 @@ def check(control, place, value, *, after_s=0, quality=Quality.UNCHECKED, cause=
     """Quality and cause of one reading, ``after_s`` seconds after the start, arriving ``late_s`` later."""
     time_ns = START_NS + round(after_s * SECOND_NS)
     qualities, causes = control.check(
-        np.array([place], np.int32), np.array([time_ns]), np.array([value]), np.array([quality], np.uint8),
-        np.array([cause], np.uint16), time_ns + late_s * SECOND_NS,
+        np.array([place], np.int32),
+        np.array([time_ns]),
+        np.array([value]),
+        np.array([quality], np.uint8),
+        np.array([cause], np.uint16),
+        time_ns + late_s * SECOND_NS,
     )
     return Quality(int(qualities[0])), Cause(int(causes[0]))
 
@@ -56,9 +60,7 @@ def test_a_value_is_never_altered(control):
     values = np.array([3.0, 30.0, -30.0, NAN])
     before = values.copy()
     quality = np.array([0, 0, 0, Quality.MISSING], np.uint8)
-    control.check(
-        np.zeros(4, np.int32), np.full(4, START_NS), values, quality, np.zeros(4, np.uint16), START_NS
-    )
+    control.check(np.zeros(4, np.int32), np.full(4, START_NS), values, quality, np.zeros(4, np.uint16), START_NS)
     np.testing.assert_array_equal(values, before)
     assert quality.tolist() == [0, 0, 0, Quality.MISSING]
 

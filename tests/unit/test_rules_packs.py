@@ -47,25 +47,31 @@ def test_a_good_pack_loads_and_passes_its_cases(tmp_path: Path) -> None:
     assert run_pack_tests(load_pack(written(tmp_path, PACK))) == []
 
 
-@pytest.mark.parametrize(("old", "new", "line", "problem"), [
-    ("hazard: storm_surge\n  level", "hazard: storm_serge\n  level", 13, "no hazard 'storm_serge', expected one of"),
-    ("metric: sea_level", "metric: sea_lvl", 18, "no metric 'sea_lvl', expected one of sea_level"),
-    ("unit: m,", "unit: mm/h,", 18, "no conversion from 'mm/h' to 'm'"),
-    ('op: ">="', 'op: "=>"', 18, "=>"),
-    ("value: 3.5, ", "", 18, "expected either 'value' or 'site'"),
-    ("value: 3.5", "site: warn_tides", 18, "no scheme 'warn_tides'"),
-    ("value: 3.5", "value: 3.5, window: 1h", 18, "metric 'sea_level' has no window"),
-    ("hold: 30min", "hold: 30 minutes", 16, "'30 minutes', expected a span such as 10min or 12h"),
-    ("level: 2", "level: 5", 14, "5"),
-    ('valid_from: "2020-01-01T00:00+08:00"', 'valid_from: "2020-01-01T00:00"', 4, "has no offset"),
-    ("{threshold}", "{treshold}", 9, "expected places among"),
-    ("given: {sea_level: 3.49}", "given: {sea: 3.49}", 21, "no rule looks at 'sea'"),
-    ("hysteresis: 0.1", "hysteresis: -0.1", 18, "expected 0 or more"),
-    ("hold: 30min", "holds: 30min", 16, "hold"),
-])
-def test_a_mistake_is_one_line_with_its_place(
-    tmp_path: Path, old: str, new: str, line: int, problem: str
-) -> None:
+@pytest.mark.parametrize(
+    ("old", "new", "line", "problem"),
+    [
+        (
+            "hazard: storm_surge\n  level",
+            "hazard: storm_serge\n  level",
+            13,
+            "no hazard 'storm_serge', expected one of",
+        ),
+        ("metric: sea_level", "metric: sea_lvl", 18, "no metric 'sea_lvl', expected one of sea_level"),
+        ("unit: m,", "unit: mm/h,", 18, "no conversion from 'mm/h' to 'm'"),
+        ('op: ">="', 'op: "=>"', 18, "=>"),
+        ("value: 3.5, ", "", 18, "expected either 'value' or 'site'"),
+        ("value: 3.5", "site: warn_tides", 18, "no scheme 'warn_tides'"),
+        ("value: 3.5", "value: 3.5, window: 1h", 18, "metric 'sea_level' has no window"),
+        ("hold: 30min", "hold: 30 minutes", 16, "'30 minutes', expected a span such as 10min or 12h"),
+        ("level: 2", "level: 5", 14, "5"),
+        ('valid_from: "2020-01-01T00:00+08:00"', 'valid_from: "2020-01-01T00:00"', 4, "has no offset"),
+        ("{threshold}", "{treshold}", 9, "expected places among"),
+        ("given: {sea_level: 3.49}", "given: {sea: 3.49}", 21, "no rule looks at 'sea'"),
+        ("hysteresis: 0.1", "hysteresis: -0.1", 18, "expected 0 or more"),
+        ("hold: 30min", "holds: 30min", 16, "hold"),
+    ],
+)
+def test_a_mistake_is_one_line_with_its_place(tmp_path: Path, old: str, new: str, line: int, problem: str) -> None:
     assert old in PACK
     with pytest.raises(SettingsError) as caught:
         load_pack(written(tmp_path, PACK.replace(old, new, 1)))

@@ -84,4 +84,3 @@ def test_mistakes_are_told_with_file_and_line(tmp_path, change, line, said):
 def test_unknown_scenario_is_told_which_there_are():
     with pytest.raises(SettingsError, match="expected one of doksuri-2023, quiet"):
         load_scenario("hagupit")
-

@@ -286,8 +286,11 @@ def test_a_real_refusal_of_the_kernel_is_survived(tmp_path, open_spool):
     """The limit of the kernel on file size stands for the full disk: the same call fails in the same way."""
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 20_000
     done = subprocess.run(
-        [sys.executable, "-c", _HITS_A_LIMIT, tmp_path / "spool"], cwd=Path(__file__).parents[2], capture_output=True,
-        text=True, check=False,
+        [sys.executable, "-c", _HITS_A_LIMIT, tmp_path / "spool"],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert len(drain(open_spool())) == int(done.stdout.split()[-1])

@@ -19,12 +19,16 @@ from tests.unit.sim_oracle import default_world
 
 T0 = int(datetime(2023, 7, 27, 14, tzinfo=UTC).timestamp()) * 10**9
 LINE = Pipeline(
-    inlet="a", outlet="b", bore_m=0.25, shut_kpa=1500, network_kpa=900, pump_loss=0.0024, line_loss=0.003,
+    inlet="a",
+    outlet="b",
+    bore_m=0.25,
+    shut_kpa=1500,
+    network_kpa=900,
+    pump_loss=0.0024,
+    line_loss=0.003,
     network_loss=0.0012,
 )
-CATCHMENT = Catchment(
-    area_km2=42, runoff=0.7, hours=1.5, base_m3_s=0.8, bed_m=1.6, rating_a=9.0, rating_b=1.6
-)
+CATCHMENT = Catchment(area_km2=42, runoff=0.7, hours=1.5, base_m3_s=0.8, bed_m=1.6, rating_a=9.0, rating_b=1.6)
 
 
 def _storm(hours):

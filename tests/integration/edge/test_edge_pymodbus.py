@@ -7,8 +7,13 @@ import numpy as np
 from telemetry.quality import Cause, Quality
 
 POINTS = (
-    ("a", "holding 0 u16"), ("b", "holding 9 u16"), ("c", "input 3 u32"), ("d", "coil 1"), ("e", "coil 4"),
-    ("f", "discrete 3"), ("g", "holding 2 u8 low"),
+    ("a", "holding 0 u16"),
+    ("b", "holding 9 u16"),
+    ("c", "input 3 u32"),
+    ("d", "coil 1"),
+    ("e", "coil 4"),
+    ("f", "discrete 3"),
+    ("g", "holding 2 u8 low"),
 )
 
 

@@ -1,0 +1,36 @@
+"""``petrel rules``: the rule packs and their own test cases."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from petrel.commands.output import print_line, print_table
+
+app = typer.Typer(no_args_is_help=True, help="Rule packs: check them, run their own test cases.")
+Files = Annotated[list[Path] | None, typer.Argument(help="Pack files; without any, the packs of the product.")]
+
+
+@app.command()
+def check(files: Files = None) -> None:
+    """Check rule packs; the first mistake is one line with file, line, found and expected (exit code 2)."""
+    from alerting.rules import load_pack, load_packs
+
+    packs = [load_pack(path) for path in files] if files else load_packs().packs
+    rows = [(pack.head.id, pack.head.edition, pack.head.issuer, len(pack.rules)) for pack in packs]
+    print_table(("pack", "edition", "issuer", "rules"), rows)
+
+
+@app.command("test")
+def run_tests(files: Files = None) -> None:
+    """Run the test cases that stand in the packs; exit code 1 when one fails."""
+    from alerting.rules import load_pack, load_packs
+    from alerting.rules.testing import run_pack_tests
+
+    packs = [load_pack(path) for path in files] if files else load_packs().packs
+    findings = [finding for pack in packs for finding in run_pack_tests(pack)]
+    for finding in findings:
+        print_line(str(finding))
+    if findings:
+        raise typer.Exit(1)
+    print_line(f"{len(packs)} packs, every case as expected")

@@ -1,0 +1,114 @@
+"""``petrel up``: a whole district in one command, on simulated devices."""
+
+import math
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from petrel.commands.output import print_json, print_line
+from petrel.errors import CommandError
+
+if TYPE_CHECKING:
+    from petrel.drill import Options
+
+DEFAULT_SPEED = 60.0
+
+
+def up(
+    speed: Annotated[float, typer.Option(help="Seconds of data time in a real second.")] = DEFAULT_SPEED,
+    scenario: Annotated[
+        str, typer.Option(help="Name of a scenario (petrel sim list), or a .yaml file.")
+    ] = "doksuri-2023",
+    data: Annotated[
+        Path | None, typer.Option(help="Folder to keep; without it, everything is gone at the end.")
+    ] = None,
+    http: Annotated[str, typer.Option(help="Where the console answers; port 0 takes a free one.")] = "127.0.0.1:8460",
+    broker: Annotated[str | None, typer.Option(help="Another broker than the embedded one, mqtt://host:port.")] = None,
+    once: Annotated[bool, typer.Option(help="Play to the end as fast as the work allows, report, exit.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Machine output: one JSON object.")] = False,
+    check: Annotated[bool, typer.Option(help="Say what would happen, and exit.")] = False,
+) -> None:
+    """Run everything: broker, simulated devices, gateway, centre, console. Whatever it sends is marked as a drill."""
+    with _folder(data) as folder:
+        options = _options(scenario, folder, http, math.inf if once else speed, broker)
+        if check:
+            print_line(_would(options))
+        else:
+            _play(options, once=once, json=json)
+
+
+def _play(options: "Options", *, once: bool, json: bool) -> None:
+    from petrel import run, show
+
+    run.configure_logs(options.data / "petrel.log")
+    if once:
+        print_report = print_json if json else show.report
+        if (result := run.run(show.to_the_end(options))) is None:
+            raise CommandError("stopped before the end of the scenario")
+        print_report(result)
+        return
+    ready = _ready_json if json else _ready_line
+    run.run(show.live(options, ready))
+
+
+def _ready_json(url: str, _: "Options") -> None:
+    print_json({"console": url})
+
+
+def _ready_line(url: str, options: "Options") -> None:
+    print_line(
+        f"Storm Petrel is up: {options.scenario.name.en} at {options.speed:g}x, a drill. Console: {url}\n"
+        f"海燕已启动:{options.scenario.name.zh},{options.speed:g} 倍速,演练。控制台:{url}\n"
+        f"Log: {options.data / 'petrel.log'}. Ctrl-C stops."
+    )
+
+
+@contextmanager
+def _folder(data: Path | None) -> Iterator[Path]:
+    """The folder of the run: the one that was named, or one that goes with the run."""
+    if data is not None:
+        data.mkdir(parents=True, exist_ok=True)
+        yield data.resolve()
+        return
+    folder = Path(tempfile.mkdtemp(prefix="petrel-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _options(scenario: str, folder: Path, http: str, speed: float, broker: str | None) -> "Options":
+    from petrel.drill import Options
+    from simulators.scenario import load_scenario
+
+    host, _, port = http.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65_535:
+        raise CommandError(f"--http {http!r}, expected HOST:PORT", code=2)
+    if not speed > 0:
+        raise CommandError(f"--speed {speed:g}, expected more than 0", code=2)
+    return Options(
+        scenario=load_scenario(scenario).settings, data=folder, host=host, port=int(port), speed=speed, broker=broker
+    )
+
+
+def _would(options: "Options") -> str:
+    from alerting.settings import load_centre
+    from gateway.settings import load_gateway
+    from petrel.sites import places
+
+    site = places.folder(options.scenario.site)
+    gateway, centre = load_gateway(site / "gateway.yaml").settings, load_centre(site / "centre.yaml").settings
+    channels = ", ".join(channel.name for channel in centre.channels)
+    devices = sum(len(bus.devices) for bus in gateway.buses)
+    return (
+        f"scenario {options.scenario.id}: {options.scenario.hours:g} h from {options.scenario.start}\n"
+        f"gateway {gateway.site}/{gateway.node}: {len(gateway.stations)} stations, {devices} simulated devices on "
+        f"{len(gateway.buses)} buses\n"
+        f"broker {options.broker or 'embedded'}; channels {channels}, drill-receiver\n"
+        f"console http://{options.host}:{options.port}; nothing was started"
+    )

@@ -1,0 +1,158 @@
+"""A whole district in one process: broker, simulated devices, gateway, centre and console, on one accelerated clock.
+
+    world -> simulated devices -> gateway == broker ==> centre -> webhook receiver
+                                                           |
+                                                        console
+
+Everything between the world and the receiver is what runs in the field: real sockets, pseudo-terminals, broker, files.
+"""
+
+import asyncio
+import resource
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from alerting.api.server import address, listen, serve_http
+from alerting.channels.webhook import WebhookSettings
+from alerting.service import Service
+from alerting.settings import CentreSettings, load_centre
+from gateway.agent import Gateway
+from gateway.settings import GatewayPlan, GatewaySettings, compile_gateway, load_gateway
+from petrel import parts
+from petrel.broker import embedded_broker
+from petrel.receiver import Receipts, webhook_receiver
+from petrel.report import Report, report
+from petrel.sites import places, twins
+from simulators import devices, faults
+from simulators.scenario import Scenario
+from simulators.world.world import World, build
+from telemetry.broker import parse_broker
+from telemetry.clock import LockstepClock
+from telemetry.settings import Document
+
+_SEED = 20260701
+"""Of everything random that is not part of the world: jitter, client names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a person chose. ``speed``: seconds of data time in a real one; infinite runs as fast as the work allows."""
+
+    scenario: Scenario
+    data: Path
+    host: str
+    port: int
+    speed: float
+    broker: str | None = None
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Drill:
+    """A drill under way."""
+
+    options: Options
+    clock: LockstepClock
+    gateway: Gateway
+    plan: GatewayPlan
+    service: Service
+    receipts: Receipts
+    url: str
+    begun_s: float = field(default_factory=time.monotonic)
+
+    async def play(self) -> None:
+        """Let data time pass to the end of the scenario, and whatever it caused come to its end."""
+        await self.clock.run(self.options.scenario.end_ns)
+        await self.service.centre.outbox.drained()
+
+    async def report(self) -> Report:
+        """What was polled, kept and raised so far."""
+        return await report(
+            self.gateway,
+            self.service,
+            self.receipts,
+            wall_s=time.monotonic() - self.begun_s,
+            peak_rss_mb=_peak_rss_mb(),
+        )
+
+
+@asynccontextmanager
+async def running(options: Options) -> AsyncIterator[Drill]:
+    """A district at work for the length of a block; data time stands still until somebody runs ``Drill.play``."""
+    site = places.folder(options.scenario.site)
+    settings = load_gateway(site / "gateway.yaml")
+    world = build(options.scenario, settings.settings.stations)
+    async with AsyncExitStack() as stack:
+        listener = listen(options.host, options.port)
+        stack.callback(listener.close)
+        broker = await _broker(stack, options)
+        clock = LockstepClock(options.scenario.start_ns, options.speed)
+        pointed = await _devices(stack, options, settings, world, clock)
+        url, receipts = await stack.enter_async_context(webhook_receiver())
+        centre = _centre(load_centre(site / "centre.yaml"), options.data, broker, url)
+        rng = np.random.default_rng(_SEED)
+        service = await stack.enter_async_context(parts.centre(centre, clock, rng, _shown(options.speed)))
+        plan = compile_gateway(pointed, broker=parse_broker(broker), spool_dir=options.data / "spool")
+        gateway = Gateway(plan, clock, rng)
+        tasks = await stack.enter_async_context(asyncio.TaskGroup())
+        owned = [
+            tasks.create_task(service.run(), name="centre"),
+            tasks.create_task(serve_http(service.app, listener), name="http"),
+            tasks.create_task(gateway.run(), name="gateway"),
+        ]
+        yield Drill(
+            options=options, clock=clock, gateway=gateway, plan=plan, service=service, receipts=receipts,
+            url=address(listener),
+        )  # fmt: skip
+        for task in owned:
+            task.cancel()
+
+
+async def _broker(stack: AsyncExitStack, options: Options) -> str:
+    if options.broker is not None:
+        return options.broker
+    return await stack.enter_async_context(embedded_broker(options.data / "broker"))
+
+
+async def _devices(
+    stack: AsyncExitStack, options: Options, settings: Document[GatewaySettings], world: World, clock: LockstepClock
+) -> Document[GatewaySettings]:
+    """Start the simulated devices; the gateway's settings, pointed at them."""
+    buses = settings.settings.buses
+    lines = twins.lines(buses, settings.path.parent)
+    folder = options.data / "lines"
+    folder.mkdir(parents=True, exist_ok=True)
+    broken = faults.of(options.scenario.faults)
+    served = devices.serve(lines, world.observe, clock, folder, broken=broken, seed=options.scenario.seed)
+    endpoints = await stack.enter_async_context(served)
+    pointed = msgspec.structs.replace(settings.settings, buses=twins.pointed_at(buses, endpoints), drill=True)
+    return Document(settings.path, pointed, settings.tree)
+
+
+def _centre(document: Document[CentreSettings], data: Path, broker: str, webhook: str) -> Document[CentreSettings]:
+    """The site's centre with its files in the drill's folder, and our receiver among its channels."""
+    site = document.settings
+    settings = msgspec.structs.replace(
+        site,
+        site=str((document.path.parent / site.site).resolve()),
+        broker=broker,
+        store=msgspec.structs.replace(site.store, path=str(data / "store" / "petrel.duckdb")),
+        state=msgspec.structs.replace(site.state, path=str(data / "state" / "petrel.sqlite")),
+        drill=True,
+        channels=(*site.channels, WebhookSettings(name="drill-receiver", url=webhook, drills=True)),
+    )
+    return Document(data / "centre.yaml", settings, document.tree)
+
+
+def _shown(speed: float) -> float | None:
+    return None if speed == float("inf") else speed
+
+
+def _peak_rss_mb() -> float:
+    """Peak memory of this process (Linux reports kibibytes)."""
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)

@@ -1,0 +1,37 @@
+"""The two halves of the house, opened and run: a centre around its store, with its HTTP address, and a gateway."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import numpy as np
+
+from alerting.api.server import serve_http
+from alerting.service import Service, open_service
+from alerting.settings import CentreSettings
+from ingest.store.duckdb import DuckDBStore
+from telemetry.clock import Clock
+from telemetry.settings import Document
+
+
+@asynccontextmanager
+async def centre(
+    document: Document[CentreSettings], clock: Clock, rng: np.random.Generator, speed: float | None = 1.0
+) -> AsyncIterator[Service]:
+    """A centre with its store open; the caller runs it. Raises what ``open_service`` raises, and StoreOpenError."""
+    path = document.path.parent / document.settings.store.path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    store = await asyncio.to_thread(DuckDBStore, path)
+    try:
+        async with open_service(document, store=store, clock=clock, rng=rng, speed=speed) as service:
+            yield service
+    finally:
+        await asyncio.to_thread(store.close)
+
+
+async def serve(service: Service, listener: socket.socket) -> None:
+    """Run a centre and answer at its address until cancelled."""
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(service.run(), name="centre")
+        tasks.create_task(serve_http(service.app, listener), name="http")

@@ -1,0 +1,97 @@
+"""What a drill came to, as the one JSON object of ``petrel up --once --json``."""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from alerting.alarms import Event, Kind
+from alerting.service import Service
+from gateway.agent import Gateway
+from petrel.receiver import Receipts
+from telemetry.clock import SECOND_NS
+
+
+class AlarmLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One alarm: ``level`` is the highest that it reached; times ISO 8601 with offset."""
+
+    hazard: str
+    subject_kind: str
+    subject: str
+    outcome: str
+    level: int
+    raised_at: str
+    cleared_at: str | None
+
+
+class Latency(msgspec.Struct, frozen=True, kw_only=True):
+    """Real milliseconds from the device's answer to the webhook's receipt; null when nothing was delivered."""
+
+    p50: float | None
+    p99: float | None
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows by fate: ``lost`` were polled and are not in the store, ``doubled`` stand there twice."""
+
+    polled: int
+    committed: int
+    lost: int
+    doubled: int
+    missing_rows: int
+    alarms: tuple[AlarmLine, ...]
+    deliveries: int
+    repeated_deliveries: int
+    latency_ms: Latency
+    wall_s: float
+    peak_rss_mb: float
+
+
+async def report(
+    gateway: Gateway, service: Service, receipts: Receipts, *, wall_s: float, peak_rss_mb: float
+) -> Report:
+    """Count in the store itself, not in what acknowledgements said."""
+    store = service.ingest.store
+    committed, distinct = await asyncio.to_thread(lambda: (store.count(), store.distinct_count()))
+    events = [event async for event in service.centre.state.events()]
+    return Report(
+        polled=gateway.polled_rows,
+        committed=committed,
+        lost=gateway.polled_rows - distinct,
+        doubled=committed - distinct,
+        missing_rows=await asyncio.to_thread(store.missing_count),
+        alarms=tuple(lines(events, ZoneInfo("Asia/Shanghai"))),
+        deliveries=len(receipts.by_key),
+        repeated_deliveries=receipts.repeated,
+        latency_ms=Latency(**receipts.latency_ms()),
+        wall_s=round(wall_s, 2),
+        peak_rss_mb=peak_rss_mb,
+    )
+
+
+def lines(events: Iterable[Event], zone: ZoneInfo) -> list[AlarmLine]:
+    """One line an alarm, in the order in which they were raised."""
+    stories: dict[str, list[Event]] = {}
+    for event in events:
+        stories.setdefault(event.alarm_id, []).append(event)
+    return [_line(story, zone) for story in stories.values() if story[0].kind is Kind.RAISED]
+
+
+def _line(story: list[Event], zone: ZoneInfo) -> AlarmLine:
+    first, worst = story[0], max(story, key=lambda event: event.level)
+    cleared = next((event for event in reversed(story) if event.kind is Kind.CLEARED), None)
+    return AlarmLine(
+        hazard=first.hazard,
+        subject_kind=first.subject_kind,
+        subject=first.subject,
+        outcome=worst.outcome,
+        level=worst.level,
+        raised_at=_moment(first.time_ns, zone),
+        cleared_at=None if cleared is None else _moment(cleared.time_ns, zone),
+    )
+
+
+def _moment(time_ns: int, zone: ZoneInfo) -> str:
+    return datetime.fromtimestamp(time_ns // SECOND_NS, zone).isoformat()
