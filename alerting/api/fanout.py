@@ -16,6 +16,8 @@ import numpy as np
 
 HEARTBEAT_S: Final = 2.0
 _PAUSE_S: Final = 0.2
+_REST: Final = 9
+"""Times as long as a delta took to compute it is not computed again: consoles get a tenth of the loop at most."""
 _RING: Final = 512
 _SNAPSHOT_S: Final = 0.25
 _RETRY: Final = b"retry: 1000\n\n"
@@ -80,8 +82,10 @@ class Fanout:
             while True:
                 await self._touched.wait()
                 self._touched.clear()
-                self.publish()
-                await asyncio.sleep(self._pause_s)
+                begun_s = time.monotonic()
+                if self.clients:  # else changes gather in the picture until somebody looks
+                    self.publish()
+                await asyncio.sleep(max(self._pause_s, _REST * (time.monotonic() - begun_s)))
         finally:
             self._closed = True
             self._wake()
@@ -96,6 +100,7 @@ class Fanout:
     async def stream(self, last_event_id: str | None) -> AsyncIterator[bytes]:
         """The bytes for one console, until it goes or the centre stops."""
         self.clients += 1
+        self.touch()
         try:
             yield _RETRY
             async for message in self._follow(self._after(last_event_id)):
