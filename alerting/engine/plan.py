@@ -99,8 +99,9 @@ class Plan:
     def touched(self, slots: I64) -> I64:
         """The subjects that look at any of these slots, ascending."""
         found = self.subject_of[slots]
-        mask = found >= 0
-        return np.unique(found[mask]) if mask.any() else np.zeros(0, np.int64)
+        mark = np.zeros(len(self.subjects) + 1, np.bool_)  # the last one takes the padding, -1
+        mark[found] = True
+        return np.flatnonzero(mark[:-1])
 
     def moments(self, who: I64, slots: I64, time_ns: I64) -> I64:
         """The newest of these rows' times for each subject in ``who`` (k,)."""
