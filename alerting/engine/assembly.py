@@ -7,7 +7,8 @@ import numpy as np
 
 from alerting.alarms.fold import Alarm
 from alerting.alarms.machine import Limits, Memory
-from alerting.engine.plan import Entry, Subject, make_plan
+from alerting.engine.members import Entry, Subject
+from alerting.engine.plan import make_plan
 from alerting.engine.post import Post, adopt
 from alerting.engine.silence import Silence, make_roster
 from alerting.hazards import hazards

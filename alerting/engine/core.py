@@ -18,7 +18,7 @@ from alerting.engine import snapshot
 from alerting.engine.arrivals import Arrivals, arrivals, identities, newest_ns, steps
 from alerting.engine.assembly import NO_DATA, Key, make_post, make_silence, resume
 from alerting.engine.corrections import corrections
-from alerting.engine.plan import Entry
+from alerting.engine.members import Entry
 from alerting.engine.post import Moment, Post
 from alerting.engine.silence import Silence
 from alerting.fusion import AreaLevel

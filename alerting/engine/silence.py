@@ -13,7 +13,7 @@ import numpy as np
 
 from alerting.alarms.events import Event, Kind, Outcome, SubjectKind, identity
 from alerting.alarms.machine import Changes, Limits, Memory, Seen, step
-from alerting.engine.plan import Entry, Subject
+from alerting.engine.members import Entry, Subject
 from alerting.rules.compiled import Compiled
 from ingest.window import Window
 from telemetry.batch import I64, Mask

@@ -8,7 +8,7 @@ import numpy as np
 from alerting import fusion
 from alerting.alarms.events import Outcome, SubjectKind, identity
 from alerting.alarms.fold import Alarm
-from alerting.engine.plan import Subject
+from alerting.engine.members import Subject
 from alerting.engine.post import Post
 from alerting.engine.silence import Silence
 from alerting.fusion import AreaLevel, HazardLevel

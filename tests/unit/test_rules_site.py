@@ -37,22 +37,23 @@ def test_a_good_site_loads(tmp_path: Path) -> None:
     assert site.thresholds[0].ladder() == (3.2, 3.5, None, None)
 
 
-@pytest.mark.parametrize(("old", "new", "line", "problem"), [
-    ("yellow: 3.5", "yellow: 3.1", 9, "expected values that do not fall from blue to red"),
-    ("sea_level", "sea_levels", 9, "no quantity 'sea_levels'"),
-    ("coast.geojson", "coasts.geojson", 7, "no file 'coasts.geojson'"),
-    ("coast.geojson", "../site.yaml", 7, "no file '../site.yaml'"),
-    ("EPSG:4326", "EPSG:3857", 7, "expected one of EPSG:4326"),
-    ("towns: [a]", "towns: [b]", 12, "no area 'b'"),
-    ("2023-07-29T", "2023-07-26T", 14, "expected a later time"),
-    ("118.0, 24.0", "121.0, 24.0", 3, "expected west, south, east, north"),
-    ("id: here", "id: here\ntimezone: Mars/Olympus", 2, "expected a name such as 'Asia/Shanghai'"),
-    ("areas:\n", "areas:\n- {code: a, name: {zh: 乙, en: B}}\n", 6, "'a' stands here twice"),
-    ("surveyor: x", "surveyed: x", 9, "surveyor"),
-])
-def test_a_mistake_is_one_line_with_its_place(
-    tmp_path: Path, old: str, new: str, line: int, problem: str
-) -> None:
+@pytest.mark.parametrize(
+    ("old", "new", "line", "problem"),
+    [
+        ("yellow: 3.5", "yellow: 3.1", 9, "expected values that do not fall from blue to red"),
+        ("sea_level", "sea_levels", 9, "no quantity 'sea_levels'"),
+        ("coast.geojson", "coasts.geojson", 7, "no file 'coasts.geojson'"),
+        ("coast.geojson", "../site.yaml", 7, "no file '../site.yaml'"),
+        ("EPSG:4326", "EPSG:3857", 7, "expected one of EPSG:4326"),
+        ("towns: [a]", "towns: [b]", 12, "no area 'b'"),
+        ("2023-07-29T", "2023-07-26T", 14, "expected a later time"),
+        ("118.0, 24.0", "121.0, 24.0", 3, "expected west, south, east, north"),
+        ("id: here", "id: here\ntimezone: Mars/Olympus", 2, "expected a name such as 'Asia/Shanghai'"),
+        ("areas:\n", "areas:\n- {code: a, name: {zh: 乙, en: B}}\n", 6, "'a' stands here twice"),
+        ("surveyor: x", "surveyed: x", 9, "surveyor"),
+    ],
+)
+def test_a_mistake_is_one_line_with_its_place(tmp_path: Path, old: str, new: str, line: int, problem: str) -> None:
     assert old in SITE
     with pytest.raises(SettingsError) as caught:
         load_site(written(tmp_path, SITE.replace(old, new, 1)))
@@ -63,8 +64,16 @@ def test_a_mistake_is_one_line_with_its_place(
 
 
 def test_a_near_margin_makes_blue_only_where_blue_is_not_given() -> None:
-    surveyed = {"station": "s", "point": "p", "quantity": "water_level", "scheme": "flood_stage", "datum": "1985",
-                "surveyor": "x", "date": "2020-01-01", "illustrative": False}
+    surveyed = {
+        "station": "s",
+        "point": "p",
+        "quantity": "water_level",
+        "scheme": "flood_stage",
+        "datum": "1985",
+        "surveyor": "x",
+        "date": "2020-01-01",
+        "illustrative": False,
+    }
     assert Threshold(values=Levels(yellow=6.0), near_margin=0.3, **surveyed).ladder()[0] == 5.7
     assert Threshold(values=Levels(blue=5.0, yellow=6.0), near_margin=0.3, **surveyed).ladder()[0] == 5.0
     assert Threshold(values=Levels(orange=6.0), near_margin=0.3, **surveyed).ladder()[0] is None
