@@ -1,4 +1,4 @@
-"""Who is judged by which rules: the subjects of one hazard, their rows, and the slots of the window that they look at."""
+"""Who is judged by which rules: subjects of one hazard, their rows, and the slots of the window they look at."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
