@@ -138,18 +138,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture
-def own_stack(tmp_path: Path) -> Iterator[Stack]:
-    """A stack for one test, which may stop it."""
-    stack = Stack(tmp_path, free_port())
-    stack.start()
-    yield stack
-    stack.stop()
-
-
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack that the tests of a file share; none stops it."""
+    """A stack that the tests of a file share; one that stops it starts it again."""
     shared = Stack(tmp_path_factory.mktemp("stack"), free_port())
     shared.start()
     yield shared

@@ -33,13 +33,13 @@ def expect_nothing_missing(page: Page, stack: Any) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_a_silent_server_is_said_in_seconds_and_nothing_is_missing_afterwards(
-    own_stack: Any, open_page: Any, pictures: Callable[[str], Path]
+    stack: Any, open_page: Any, pictures: Callable[[str], Path]
 ) -> None:
-    page: Page = open_page(own_stack).page
+    page: Page = open_page(stack).page
     expect(page.locator(".row").first).to_be_visible(timeout=WARNING_MS)
     bar = page.locator(".bar.is-lost")
     expect(bar).to_have_count(0)
-    own_stack.freeze()  # the connection stands, and nothing comes
+    stack.freeze()  # the connection stands, and nothing comes
     frozen_at = time.monotonic()
     expect(bar).to_be_visible(timeout=BAR_MS)
     assert time.monotonic() - frozen_at > SILENT_S - 3  # heartbeats come every 2 s, so the last may be that old
@@ -48,19 +48,19 @@ def test_a_silent_server_is_said_in_seconds_and_nothing_is_missing_afterwards(
     assert frame
     assert box["width"] == frame["width"]
     page.screenshot(path=pictures("silent"))
-    own_stack.thaw()
+    stack.thaw()
     expect(bar).to_have_count(0, timeout=BACK_MS)
-    expect_nothing_missing(page, own_stack)
+    expect_nothing_missing(page, stack)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_a_page_outlives_the_server_and_nothing_is_missing_afterwards(own_stack: Any, open_page: Any) -> None:
-    page: Page = open_page(own_stack).page
+def test_a_page_outlives_the_server_and_nothing_is_missing_afterwards(stack: Any, open_page: Any) -> None:
+    page: Page = open_page(stack).page
     expect(page.locator(".row").first).to_be_visible(timeout=WARNING_MS)
-    own_stack.stop()
+    stack.stop()
     expect(page.locator(".bar.is-lost")).to_be_visible(timeout=BAR_MS)
     expect(page.locator(".link.is-lost")).to_be_visible()
-    own_stack.start()
+    stack.start()
     expect(page.locator(".bar.is-lost")).to_have_count(0, timeout=BACK_MS)
-    expect_nothing_missing(page, own_stack)
+    expect_nothing_missing(page, stack)
