@@ -15,6 +15,7 @@ from alerting.api.view import Acknowledgement
 
 router: Final = APIRouter(prefix="/api/v1", tags=["alarms"])
 Position = tuple[int, str]
+_ERRORS: Final = documented(400, 403, 404, 409, 413, 415, 422, 503)
 
 
 class Ack(BaseModel):
@@ -56,7 +57,7 @@ async def alarm(request: Request, identity: str) -> Response:
     return answer(view_of(request).alarm(identity))
 
 
-@router.post("/alarms/{identity}/ack", response_model=dto.Alarm, responses=documented(403, 404, 409, 415, 422, 503))
+@router.post("/alarms/{identity}/ack", response_model=dto.Alarm, responses=_ERRORS)
 async def acknowledge(request: Request, identity: str, ack: Ack) -> Response:
     """Acknowledge the version that was seen; 409 when the alarm has changed since."""
     return answer(await view_of(request).acknowledge(identity, Acknowledgement(ack.version, ack.by, ack.note)))

@@ -1,6 +1,8 @@
 """The interface over a real centre: what it answers, and whom it refuses."""
 
 import json
+import re
+from urllib.parse import quote
 
 import jsonschema
 import pytest
@@ -243,3 +245,40 @@ async def test_the_openapi_document_is_true(place):
             if media_type.endswith("json"):
                 schema = stated[media_type]["schema"] | {"components": document["components"]}
                 jsonschema.validate(answer.json(), json.loads(json.dumps(schema)))
+
+
+NASTY = (
+    "", "0", "-1", "1e9", "9" * 400, "NaN", "null", "%00", "\x00", "../..", "秀屿", "\U0001f30a", "a" * 3000, "[]", "²",
+    "2023-07-28", "2023-07-28T08:00:00+99:00", "0001-01-01T00:00:00+08:00", "9999-12-31T23:59:59-23:59",
+)
+BODIES = (
+    b"", b"{", b"[]", b"null", b'{"version": 1}', b'{"version": "1", "by": "x"}', b"\xff", b"[" * 20_000,
+    b'{"version": 1, "by": "x", "extra": 1}', b'{"version": 1, "by": " "}', b'{"version": 1e400, "by": "x"}',
+)
+
+
+async def test_no_input_breaks_the_server(place):
+    """Hostile paths, queries and bodies get an answer below 500, and problem details where it is an error."""
+    async with place.client() as client:
+        paths = (await client.get("/api/openapi.json")).json()["paths"]
+        for path, operations in paths.items():
+            for method, operation in operations.items():
+                if path.endswith(("/events", "/health")):
+                    continue
+                for nasty in NASTY:
+                    names = [one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"]
+                    url = re.sub(r"\{\w+\}", quote(nasty, safe=""), path)
+                    body = {"json": {"version": nasty, "by": nasty}} if method == "post" else {}
+                    answer = await client.request(method, url, params=dict.fromkeys(names, nasty), **body)
+                    assert answer.status_code < 500, (method, url)
+                    if answer.status_code >= 400:
+                        assert answer.headers["content-type"] == "application/problem+json", (method, url)
+
+
+async def test_a_bad_body_is_refused(place):
+    headers = {"content-type": "application/json"}
+    async with place.client() as client:
+        for body in BODIES:
+            answer = await client.post("/api/v1/alarms/x/ack", content=body, headers=headers)
+            assert answer.status_code in (400, 422), body
+            assert answer.headers["content-type"] == "application/problem+json", body
