@@ -8,7 +8,8 @@ from telemetry.wire import Ack, Lane
 
 WINDOW: Final = {Lane.ALARM: 4, Lane.LIVE: 4, Lane.BACKLOG: 24}
 """Unacknowledged batches at most, in the order of who goes first (DESIGN 4): the end-to-end back-pressure."""
-_MOST_DOUBLINGS: Final = 5
+_LONGEST: Final = 32
+"""Of the usual patience: the longest wait before a batch is sent again."""
 
 
 @dataclass(slots=True)
@@ -22,12 +23,16 @@ class Flight:
     """Unacknowledged batches of one connection. Times are ``time.monotonic`` seconds.
 
     A batch that stays unacknowledged for ``resend_s`` is sent again, since a broker may drop it (P24), then after twice
-    that time and so on, so that a silent centre does not cost a metered line the whole window every few seconds.
+    that time and so on, so that a silent centre does not cost a metered line the whole window every few seconds. Until
+    the first acknowledgement of a connection the first wait is ``eager_s``: a centre that starts with us may not have
+    subscribed yet, and what is published before that, it never gets.
     """
 
-    def __init__(self, spool: Spool, resend_s: float) -> None:
+    def __init__(self, spool: Spool, resend_s: float, eager_s: float = 1.0) -> None:
         self._spool = spool
         self._resend_s = resend_s
+        self._eager_s = min(eager_s, resend_s)
+        self._heard = False
         self._sent: dict[Key, _Sent] = {}
         self._since_s: float | None = None
 
@@ -37,11 +42,11 @@ class Flight:
         overdue = min(self._sent.values(), key=lambda sent: sent.due_s, default=None)
         if overdue is not None and overdue.due_s <= now_s:
             overdue.times += 1
-            overdue.due_s = now_s + self._resend_s * 2 ** min(overdue.times, _MOST_DOUBLINGS)
+            overdue.due_s = now_s + self._patience_s(overdue.times)
             return overdue.entry
         for lane, most in WINDOW.items():
             if self.count(lane) < most and (entry := self._spool.next_unsent(lane)) is not None:
-                self._sent[entry.key] = _Sent(entry, 0, now_s + self._resend_s)
+                self._sent[entry.key] = _Sent(entry, 0, now_s + self._patience_s(0))
                 self._since_s = now_s if self._since_s is None else self._since_s
                 return entry
         return None
@@ -64,6 +69,7 @@ class Flight:
                 released |= self._spool.refuse(part.epoch, refusal)
         self._land()
         if released:
+            self._hear(now_s)
             self._since_s = now_s if self._sent else None
         return released
 
@@ -75,7 +81,21 @@ class Flight:
         """Everything open is to be sent again, in order."""
         self._sent.clear()
         self._since_s = None
+        self._heard = False
         self._spool.rewind()
+
+    def _hear(self, now_s: float) -> None:
+        """Somebody is there: give what is on its way the usual time."""
+        if self._heard:
+            return
+        self._heard = True
+        for sent in self._sent.values():
+            sent.due_s = now_s + self._patience_s(0)
+
+    def _patience_s(self, times: int) -> float:
+        """How long to wait for an acknowledgement of a batch that was sent again so many times."""
+        first_s = self._resend_s if self._heard else self._eager_s
+        return min(first_s * 2.0 ** min(times, _LONGEST), self._resend_s * _LONGEST)
 
     def _land(self) -> None:
         for key in [key for key, sent in self._sent.items() if sent.entry.is_gone]:

@@ -10,6 +10,9 @@ class Timing:
     deadline_s: float = 5.0
     """For every exchange with the broker."""
     resend_s: float = 10.0
+    """So long a batch waits for its acknowledgement before it is sent again."""
+    eager_s: float = 1.0
+    """The same, until a connection has brought the first acknowledgement."""
     silent_s: float = 60.0
     """So long may a connected uplink go without an acknowledgement before it says so (P14)."""
     reconnect_s: tuple[float, float] = (0.2, 30.0)

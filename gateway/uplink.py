@@ -1,23 +1,14 @@
-"""The uplink: announces, publishes, listens to acknowledgements, comes back after every loss (DESIGN 4).
-
-Nagle's algorithm holds a small publish back until the broker's TCP has acknowledged the one before, which costs 40 ms
-now and then (13 to 17 ms at p99); so TCP_NODELAY is set. The broker needs the same for its own direction: nats-server
-has it, mosquitto needs ``set_tcp_nodelay true``.
-"""
+"""The uplink: announces, publishes, listens to acknowledgements, comes back after every loss (DESIGN 4)."""
 
 import asyncio
-import math
-import socket
-import ssl
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
-from typing import Final
+from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
-from aiomqtt import Client, Message, MqttError, Will
 from numpy.random import Generator
 
+from gateway.connection import LOSSES, Connection
 from gateway.flight import WINDOW, Flight
 from gateway.spool import Entry, Spool
 from gateway.timing import Timing, UplinkCounts
@@ -26,13 +17,6 @@ from telemetry.topics import Channel, topic
 from telemetry.wire import Ack, Announce, Lane, Presence, Status, decode, encode
 
 _LOG = structlog.get_logger()
-_LOSSES: Final = (MqttError, TimeoutError)
-_KEEPALIVE_S: Final = 20
-_REFUSED: Final = 0x80
-_SOCKET: Final = (
-    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _KEEPALIVE_S * 1000),
-)
 
 
 class Uplink:
@@ -62,11 +46,11 @@ class Uplink:
         self._status = status
         self._rng = rng
         self._timing = timing or Timing()
-        self._flight = Flight(spool, self._timing.resend_s)
+        self._flight = Flight(spool, self._timing.resend_s, self._timing.eager_s)
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
         self._asked = asyncio.Event()
-        self._client: Client | None = None
+        self._link: Connection | None = None
 
     @property
     def lane(self) -> Lane:
@@ -91,9 +75,9 @@ class Uplink:
 
     async def report(self) -> None:
         """Publish the status (retained) if there is a connection; a loss is noticed elsewhere."""
-        if self._client is not None:
-            with suppress(*_LOSSES):
-                await self._publish_status(self._client, Presence.ONLINE)
+        if self._link is not None:
+            with suppress(*LOSSES):
+                await self._publish_status(self._link, Presence.ONLINE)
 
     async def run(self) -> None:
         """Stay connected until cancelled; the last word is a retained ``offline``."""
@@ -103,7 +87,7 @@ class Uplink:
             started_s = time.monotonic()
             try:
                 await self._session()
-            except* _LOSSES as group:
+            except* LOSSES as group:
                 self._lost(group)
             if time.monotonic() - started_s > self._timing.steady_s:
                 delay_s = shortest_s
@@ -111,75 +95,50 @@ class Uplink:
             delay_s = min(2 * delay_s, longest_s)
 
     async def _session(self) -> None:
-        async with self._connection() as client:
+        async with self._connection() as link:
             try:
-                await self._greet(client)
+                await self._greet(link)
                 async with asyncio.TaskGroup() as tasks:
-                    for part in (self._receive, self._send, self._announce_when_asked, self._watch):
-                        tasks.create_task(part(client), name=f"uplink {part.__name__.strip('_')}")
+                    for part in (self._until_lost, self._send, self._announce_when_asked, self._watch):
+                        tasks.create_task(part(link), name=f"uplink {part.__name__.strip('_')}")
             except asyncio.CancelledError:
-                await self._farewell(client)
+                await self._farewell(link)
                 raise
             finally:
                 self._leave()
 
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Client]:
-        client = self._new_client()
-        async with asyncio.timeout(self._timing.deadline_s):
-            await client.__aenter__()
-        try:
-            yield client
-        finally:
-            async with asyncio.timeout(self._timing.farewell_s):
-                await client.__aexit__(None, None, None)
-
-    def _new_client(self) -> Client:
-        will = Will(self._topic(Channel.STATUS), encode(Status(presence=Presence.OFFLINE)), qos=1, retain=True)
-        return Client(
-            self._broker.host,
-            self._broker.port,
-            username=self._broker.user,
-            password=self._password,
-            identifier=f"petrel-{self._source.replace('/', '-')}",
-            tls_context=ssl.create_default_context() if self._broker.tls else None,
-            will=will,
-            clean_session=True,
-            timeout=math.inf,  # its own timeouts swallow a cancellation now and then (asyncio.wait_for before 3.12)
-            keepalive=_KEEPALIVE_S,
-            queue_type=_passing_to(self._take),
-            max_queued_outgoing_messages=sum(WINDOW.values()),
-            socket_options=_SOCKET,
+    def _connection(self) -> Connection:
+        will = (self._topic(Channel.STATUS), encode(Status(presence=Presence.OFFLINE)))
+        identifier = f"petrel-{self._source.replace('/', '-')}"
+        return Connection(
+            self._broker, identifier, self._password, will=will, take=self._take, deadline_s=self._timing.deadline_s
         )
 
-    async def _greet(self, client: Client) -> None:
+    async def _greet(self, link: Connection) -> None:
         """Listen first, so that no acknowledgement is missed; then say who we are; then send what is open."""
-        async with asyncio.timeout(self._timing.deadline_s):
-            granted = await client.subscribe(self._topic(Channel.ACK), qos=1)
-        if any((code if isinstance(code, int) else code.value) >= _REFUSED for code in granted):
-            raise MqttError(f"subscription to {self._topic(Channel.ACK)} refused, see the broker's access list")
-        await self._publish(client, Channel.ANNOUNCE, self._announce)
+        await link.listen(self._topic(Channel.ACK))
+        await self._publish(link, Channel.ANNOUNCE, self._announce)
         self._flight.clear()
-        self._client, self.connected, self.trouble = client, True, None
-        await self._publish_status(client, Presence.ONLINE)
+        self._link, self.connected, self.trouble = link, True, None
+        await self._publish_status(link, Presence.ONLINE)
         self.counts.connections += 1
         self._settle()
         _LOG.info("uplink connected", broker=str(self._broker))
 
     def _leave(self) -> None:
         """Without a connection nothing is on its way, and what was live is backlog."""
-        self._client, self.connected = None, False
+        self._link, self.connected = None, False
         self._flight.clear()
         self._room.clear()
 
-    async def _send(self, client: Client) -> None:
+    async def _send(self, link: Connection) -> None:
         while True:
             entry = self._flight.next(time.monotonic())
             self._settle()
             if entry is None:
                 await self._idle()
             elif (payload := await self._payload(entry)) is not None:
-                await self._publish(client, Channel.DATA, payload)
+                await self._publish(link, Channel.DATA, payload)
                 self.counts.sent_batches += 1
                 self.counts.sent_bytes += len(payload)
 
@@ -203,14 +162,11 @@ class Uplink:
             self._spool.spoil(entry)
         return payload
 
-    async def _receive(self, client: Client) -> None:
-        """Wait for the end of the connection, which raises MqttError; messages go to ``_take`` at once."""
-        async for message in client.messages:
-            raise RuntimeError(f"{message.topic}: queued in the client, expected to be taken at once")
+    async def _until_lost(self, link: Connection) -> None:
+        await link.lost()
 
-    def _take(self, message: Message) -> None:
+    def _take(self, payload: bytes) -> None:
         """An acknowledgement; a malformed one is counted and ignored, since the next one may be good."""
-        payload = bytes(message.payload)
         try:
             ack = decode(payload, Ack)
         except ValueError as exc:
@@ -224,17 +180,17 @@ class Uplink:
         self._settle()
         self._wake.set()
 
-    async def _announce_when_asked(self, client: Client) -> None:
+    async def _announce_when_asked(self, link: Connection) -> None:
         """A centre that does not know us asks with every batch it gets: one answer a second is enough."""
         while True:
             await self._asked.wait()
             self._asked.clear()
-            await self._publish(client, Channel.ANNOUNCE, self._announce)
+            await self._publish(link, Channel.ANNOUNCE, self._announce)
             self._flight.clear()
             self._wake.set()
             await asyncio.sleep(self._timing.reannounce_s)
 
-    async def _watch(self, client: Client) -> None:
+    async def _watch(self, link: Connection) -> None:
         """Say it when we are connected and nobody acknowledges: with MQTT 3.1.1 a refused publish is silent (P14)."""
         while True:
             silent_s = self._flight.silent_s(time.monotonic())
@@ -247,19 +203,18 @@ class Uplink:
                 _LOG.warning("not acknowledged", trouble=self.trouble)
             await asyncio.sleep(min(1.0, self._timing.silent_s / 4))
 
-    async def _farewell(self, client: Client) -> None:
-        with suppress(*_LOSSES):
+    async def _farewell(self, link: Connection) -> None:
+        with suppress(*LOSSES):
             async with asyncio.timeout(self._timing.farewell_s):
-                await self._publish_status(client, Presence.OFFLINE)
+                await self._publish_status(link, Presence.OFFLINE)
 
-    async def _publish_status(self, client: Client, presence: Presence) -> None:
-        await self._publish(client, Channel.STATUS, encode(self._status(presence)))
+    async def _publish_status(self, link: Connection, presence: Presence) -> None:
+        await self._publish(link, Channel.STATUS, encode(self._status(presence)))
 
-    async def _publish(self, client: Client, channel: Channel, payload: bytes) -> None:
+    async def _publish(self, link: Connection, channel: Channel, payload: bytes) -> None:
         """Data needs no receipt from the broker; what is retained is for those who come later."""
-        async with asyncio.timeout(self._timing.deadline_s):
-            qos = 1 if channel is Channel.ANNOUNCE else 0
-            await client.publish(self._topic(channel), payload, qos=qos, retain=channel is not Channel.DATA)
+        qos = 1 if channel is Channel.ANNOUNCE else 0
+        await link.send(self._topic(channel), payload, qos=qos, retain=channel is not Channel.DATA)
 
     def _settle(self) -> None:
         """Tell who waits to append whether a live batch could leave now."""
@@ -277,16 +232,6 @@ class Uplink:
 
     def _topic(self, channel: Channel) -> str:
         return topic(self._source, channel)
-
-
-def _passing_to(take: Callable[[Message], None]) -> type[asyncio.Queue[Message]]:
-    class Passage(asyncio.Queue[Message]):
-        """Keeps nothing: aiomqtt's own queue grows without bound or discards in silence, and costs a task a message."""
-
-        def put_nowait(self, item: Message) -> None:
-            take(item)
-
-    return Passage
 
 
 def _leaves(group: BaseExceptionGroup[Exception]) -> list[Exception]:

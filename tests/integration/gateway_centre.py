@@ -1,8 +1,8 @@
 """A scripted centre for tests of the gateway: a plain paho client in its own thread, told batch by batch what to do."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import msgspec
@@ -37,6 +37,17 @@ def always(deed: str) -> Script:
 ALL_WELL = always("ack")
 
 
+@asynccontextmanager
+async def scripted_centre(port: int, source: str) -> AsyncIterator["ScriptedCentre"]:
+    """A centre that hears everything from now on, for the length of a block."""
+    centre = ScriptedCentre(port, source)
+    try:
+        await centre.until(lambda: centre.hears)
+        yield centre
+    finally:
+        await asyncio.to_thread(centre.close)
+
+
 class ScriptedCentre:
     """Keeps what it gets; the first copy of a batch counts as committed when it is acknowledged."""
 
@@ -48,11 +59,14 @@ class ScriptedCentre:
         self.committed: dict[Key, list[float]] = {}
         self.announcements: list[Announce] = []
         self.statuses: list[Status] = []
+        self.hears = False
+        """Whether it has subscribed: what is published before, it never gets."""
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv311)
         self._client.reconnect_delay_set(0.05, 0.2)  # type: ignore[arg-type]  # floats are fine: it only waits so long
         self._client.on_connect = self._subscribe
+        self._client.on_subscribe = self._hears
         self._client.on_message = self._take
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
@@ -78,6 +92,9 @@ class ScriptedCentre:
     def _subscribe(self, client: mqtt.Client, *_: object) -> None:
         heard = (Channel.ANNOUNCE, Channel.STATUS, Channel.DATA)
         client.subscribe([(topic(self.source, channel), 1) for channel in heard])
+
+    def _hears(self, *_: object) -> None:
+        self.hears = True
 
     def _take(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
         channel, payload = parse(message.topic).channel, bytes(message.payload)

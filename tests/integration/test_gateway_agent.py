@@ -20,7 +20,7 @@ from telemetry.broker import BrokerAddress
 from telemetry.clock import MINUTE_NS, LockstepClock, SystemClock
 from telemetry.wire import Announce, Lane, Presence
 from tests.integration.brokers import nats_server
-from tests.integration.gateway_centre import ScriptedCentre, always, until
+from tests.integration.gateway_centre import always, scripted_centre, until
 from tests.unit.gateway_batches import SOURCE, START_NS, HandClock, drain, make_batch
 
 TIMING = Timing(reconnect_s=(0.02, 0.2), resend_s=0.5, deadline_s=1.0)
@@ -71,9 +71,8 @@ def broker(tmp_path):
 
 @pytest.fixture
 async def centre(broker):
-    running = ScriptedCentre(broker.port, SOURCE)
-    yield running
-    await asyncio.to_thread(running.close)
+    async with scripted_centre(broker.port, SOURCE) as running:
+        yield running
 
 
 def plan_for(port, folder):

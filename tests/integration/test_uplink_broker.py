@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,10 +14,10 @@ from gateway.uplink import Uplink
 from telemetry.broker import BrokerAddress
 from telemetry.wire import Ack, Announce, EpochAck, Lane, Presence, Status, encode
 from tests.integration.brokers import mosquitto, mosquitto_binary, nats_server
-from tests.integration.gateway_centre import ScriptedCentre, always, until
+from tests.integration.gateway_centre import always, scripted_centre, until
 from tests.unit.gateway_batches import SOURCE, HandClock, make_batch
 
-QUICK = Timing(reconnect_s=(0.02, 0.2), resend_s=30.0, reannounce_s=0.05)
+QUICK = Timing(reconnect_s=(0.02, 0.2), resend_s=30.0, eager_s=30.0, reannounce_s=0.05)
 ANNOUNCE = Announce(revision="r1", drill=True, stations=(), series=())
 
 
@@ -43,9 +44,8 @@ def spool(tmp_path, clock):
 
 @pytest.fixture
 async def centre(broker):
-    running = ScriptedCentre(broker.port, SOURCE)
-    yield running
-    await asyncio.to_thread(running.close)
+    async with scripted_centre(broker.port, SOURCE) as running:
+        yield running
 
 
 @asynccontextmanager
@@ -228,16 +228,15 @@ async def test_the_last_word_is_offline_and_retained(broker, spool, centre):
     async with uplink_to(broker.port, spool):
         await centre.until(lambda: centre.statuses and centre.statuses[-1].presence is Presence.ONLINE)
     await centre.until(lambda: centre.statuses[-1].presence is Presence.OFFLINE)
-    later = ScriptedCentre(broker.port, SOURCE)
-    await later.until(lambda: later.statuses and later.announcements)
-    assert later.statuses[-1] == Status(presence=Presence.OFFLINE, epoch=spool.epoch)
-    await asyncio.to_thread(later.close)
+    async with scripted_centre(broker.port, SOURCE) as later:
+        await later.until(lambda: later.statuses and later.announcements)
+        assert later.statuses[-1] == Status(presence=Presence.OFFLINE, epoch=spool.epoch)
 
 
 async def test_a_lost_connection_leaves_the_will(broker, spool, centre):
     async with uplink_to(broker.port, spool) as uplink:
         await centre.until(lambda: centre.statuses)
-        uplink._client._client.socket().shutdown(socket.SHUT_RDWR)
+        uplink._link._client.socket().shutdown(socket.SHUT_RDWR)
         await centre.until(lambda: any(status.presence is Presence.OFFLINE for status in centre.statuses))
         await centre.until(lambda: uplink.counts.connections == 2)
         await centre.until(lambda: centre.statuses[-1].presence is Presence.ONLINE)
@@ -250,6 +249,34 @@ async def test_without_a_broker_it_waits_and_says_so(spool, tmp_path):
             assert uplink.lane is Lane.BACKLOG
             await until(lambda: uplink.trouble != "not connected yet")
             assert uplink.trouble.startswith("no connection to mqtt://127.0.0.1:")
+
+
+def resources():
+    """How many descriptors and tasks there are."""
+    return len(list(Path("/proc/self/fd").iterdir())), len(asyncio.all_tasks())
+
+
+@pytest.mark.parametrize(("hangs_up", "said"), [(True, "hung up before it answered"), (False, "no answer in time")])
+async def test_a_broker_that_does_not_answer_costs_neither_sockets_nor_tasks(spool, hangs_up, said):
+    """P12, P18: a broken broker must not be paid for with memory."""
+    calls = []
+
+    async def answer_nothing(reader, writer):
+        calls.append(await reader.read(1))
+        if not hangs_up:
+            await reader.read()
+        writer.close()
+
+    timing = Timing(reconnect_s=(0.01, 0.02), deadline_s=0.1)
+    async with await asyncio.start_server(answer_nothing, "127.0.0.1", 0) as server:
+        async with uplink_to(server.sockets[0].getsockname()[1], spool, timing) as uplink:
+            await until(lambda: len(calls) > 2)
+            before = resources()
+            await until(lambda: len(calls) > 12)
+            after = resources()
+            assert said in uplink.trouble
+        await until(lambda: len(asyncio.all_tasks()) == 1)
+    assert np.abs(np.subtract(after, before)).max() <= 3
 
 
 async def test_a_wrong_password_is_said(spool, tmp_path):
