@@ -108,13 +108,20 @@ def station_year() -> Recording:
     Illuminance is played as its header has it (lx), though a noon of 1055 can only mean hundreds of lux.
     """
     columns = {
-        "wind_speed": Column("Wspd (m/s)", "m/s"), "wind_direction": Column("Wdir (degrees)", "deg"),
-        "relative_humidity": Column("RHum (%)", "%"), "air_temperature": Column("Dry-bulb (C)", "degC"),
-        "air_pressure": Column("Pressure (mbar)", "hPa"), "illuminance": Column("GH illum (lx)", "lx"),
+        "wind_speed": Column("Wspd (m/s)", "m/s"),
+        "wind_direction": Column("Wdir (degrees)", "deg"),
+        "relative_humidity": Column("RHum (%)", "%"),
+        "air_temperature": Column("Dry-bulb (C)", "degC"),
+        "air_pressure": Column("Pressure (mbar)", "hPa"),
+        "illuminance": Column("GH illum (lx)", "lx"),
         "solar_irradiance": Column("GHI (W/m^2)", "W/m2"),
     }
     layout = Layout(
-        time=("Date (MM/DD/YYYY)", "Time (HH:MM)"), columns=columns, format="%m/%d/%Y %H:%M", utc_offset_h=-5.0, skip=1,
+        time=("Date (MM/DD/YYYY)", "Time (HH:MM)"),
+        columns=columns,
+        format="%m/%d/%Y %H:%M",
+        utc_offset_h=-5.0,
+        skip=1,
         year=1990,
     )
     return read(_wheel("pvlib", "data", "723170TYA.CSV"), layout)

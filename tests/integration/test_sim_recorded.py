@@ -76,9 +76,13 @@ def check(batches, recording, station, point, quantity, resolution):
 
 
 WEATHER = {
-    "wind-speed": ("wind_speed", 0.01), "wind-direction": ("wind_direction", 1.0),
-    "humidity": ("relative_humidity", 0.1), "temperature": ("air_temperature", 0.1),
-    "pressure": ("air_pressure", 1.0), "illuminance": ("illuminance", 1.0), "solar": ("solar_irradiance", 1.0),
+    "wind-speed": ("wind_speed", 0.01),
+    "wind-direction": ("wind_direction", 1.0),
+    "humidity": ("relative_humidity", 0.1),
+    "temperature": ("air_temperature", 0.1),
+    "pressure": ("air_pressure", 1.0),
+    "illuminance": ("illuminance", 1.0),
+    "solar": ("solar_irradiance", 1.0),
 }
 
 
@@ -88,7 +92,10 @@ async def play_station_year(folder, first_h, hours):
     part = year.between(start, start + hours * HOUR_NS)
     assert len(part.time_ns) == hours
     device = DeviceSettings(
-        name="wx", profile="rs-fsxcs", station="greensboro", period_s=3600,
+        name="wx",
+        profile="rs-fsxcs",
+        station="greensboro",
+        period_s=3600,
         points=skipping("rs-fsxcs", {name: PointSettings() for name in WEATHER}),
     )
     batches = await collected(part, device, folder)
@@ -111,7 +118,10 @@ async def test_pipeline_through_a_flow_meter(tmp_path):
     """All 1268 observations; in the ten gaps the meter has no signal, shows 0, and its gate makes that MISSING."""
     branch = recorded.pipeline_branch()
     device = DeviceSettings(
-        name="ft", profile="tuf-2000m", station="branch", period_s=3600,
+        name="ft",
+        profile="tuf-2000m",
+        station="branch",
+        period_s=3600,
         points=skipping("tuf-2000m", {"flow": PointSettings()}),
     )
     batches = await collected(branch, device, tmp_path)
@@ -122,7 +132,8 @@ async def test_pipeline_through_a_flow_meter(tmp_path):
 
 @pytest.mark.skipif(not HALIFAX.is_file(), reason="the tide gauge's year is not on this machine")
 @pytest.mark.parametrize(
-    ("first", "end", "gaps"), [("2003-09-01", "2003-10-04", 0), ("2003-07-13", "2003-07-17", 4)],
+    ("first", "end", "gaps"),
+    [("2003-09-01", "2003-10-04", 0), ("2003-07-13", "2003-07-17", 4)],
     ids=["Hurricane Juan", "two gaps, in which the gauge is silent"],
 )
 async def test_tide_gauge_through_a_radar(first, end, gaps, tmp_path):
@@ -130,7 +141,11 @@ async def test_tide_gauge_through_a_radar(first, end, gaps, tmp_path):
     part = year.between(*(int(np.datetime64(day, "ns").astype(np.int64)) for day in (first, end)))
     level = PointSettings(quantity="sea_level", offset=-1.0)
     device = DeviceSettings(
-        name="radar", profile="sen0676", station="halifax", period_s=3600, points=skipping("sen0676", {"level": level}),
+        name="radar",
+        profile="sen0676",
+        station="halifax",
+        period_s=3600,
+        points=skipping("sen0676", {"level": level}),
     )
     batches = await collected(part, device, tmp_path)
     assert check(batches, part, "halifax", "level", "sea_level", 0.001) == gaps
