@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import AsyncGenerator
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Request
@@ -27,8 +28,12 @@ class _EventStream(StreamingResponse):
             async with asyncio.timeout(_PATIENCE_S):
                 await send(message)
 
-        with contextlib.suppress(TimeoutError):
-            await super().__call__(scope, receive, bounded)
+        try:
+            with contextlib.suppress(TimeoutError):
+                await super().__call__(scope, receive, bounded)
+        finally:
+            if isinstance(self.body_iterator, AsyncGenerator):  # else it would count as a client until it is collected
+                await self.body_iterator.aclose()
 
 
 @router.get(
