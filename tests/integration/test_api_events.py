@@ -213,11 +213,13 @@ async def test_a_resumed_reader_misses_no_number():
 async def test_a_reader_that_takes_nothing_is_let_go(place, monkeypatch):
     monkeypatch.setattr("alerting.api.events._PATIENCE_S", 0.2)
     fanout = place.service.centre.fanout
-    fanout._picture = Numbers(padding=200_000)
+    fanout._picture = Numbers(padding=1_000_000)
     came = False
     async with served(place) as url:
         port = int(url.rpartition(":")[2])
-        with socket.create_connection(("127.0.0.1", port)) as line:
+        with socket.socket() as line:
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            line.connect(("127.0.0.1", port))
             line.sendall(b"GET /api/v1/events HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
             async with asyncio.timeout(60):
                 while not came or fanout.clients:
