@@ -11,12 +11,13 @@ from ingest.catalogue import I32, Catalogue, Entry, Verdict
 from ingest.intake import Message
 from ingest.qc.control import QualityControl
 from ingest.replies import Answers
-from telemetry.batch import I64, Batch, Mask
+from telemetry.batch import Batch
 from telemetry.clock import Clock
 from telemetry.wire import Announce, decode, decode_batch, identity
 
 _ASK_EVERY_S: Final = 1.0
 _MOST_ASKED: Final = 64
+_MOST_REMEMBERED_ROWS: Final = 2_000_000
 
 Name = tuple[str, int, int]
 """Of a batch: source, epoch, seq."""
@@ -52,6 +53,9 @@ class Admission:
         self._now_s = now_s
         self._heard: dict[str, int] = {}
         self._asked_s: dict[str, float] = {}
+        self._remembered: dict[tuple[str, bytes], I32] = {}
+        self._remembered_rows = 0
+        self._revision = -1
         self._strangers: dict[str, dict[tuple[int, int], int]] = {}
 
     def restore(self, announcements: Sequence[tuple[str, bytes]]) -> None:
@@ -88,14 +92,14 @@ class Admission:
 
     def check(self, batches: Sequence[Batch], answers: Answers) -> list[Batch]:
         """The batches whose rows may enter the record, with the verdict of quality control; the others are answered."""
-        welcome = [batch for batch in batches if self._may_send(batch, answers)]
-        if not welcome:
-            return []
-        sizes = np.array([len(batch) for batch in welcome])
-        places = self._catalogue.places(np.concatenate([batch.series for batch in welcome]))
-        known = self._known(welcome, places, sizes, answers)
-        kept = [batch for batch, keep in zip(welcome, known.tolist(), strict=True) if keep]
-        return self._controlled(kept, places if len(kept) == len(welcome) else places[np.repeat(known, sizes)])
+        taken: list[Batch] = []
+        found: list[I32] = []
+        for batch in batches:
+            places = self._places(batch, answers) if self._may_send(batch, answers) else None
+            if places is not None:
+                taken.append(batch)
+                found.append(places)
+        return self._controlled(taken, np.concatenate(found)) if taken else []
 
     def _learn(self, verdict: Verdict) -> None:
         changed: tuple[Entry, ...] = verdict.changed
@@ -117,17 +121,25 @@ class Admission:
             return True
         return False
 
-    def _known(self, batches: Sequence[Batch], places: I32, sizes: I64, answers: Answers) -> Mask:
-        """Which batches hold only series that their own gateway announced. Shape (batches,)."""
-        starts = np.concatenate(([0], np.cumsum(sizes)[:-1]))
-        senders = np.array([self._catalogue.number(batch.source) for batch in batches], np.int32)
-        own = self._catalogue.owners(places) == np.repeat(senders, sizes)
-        known: Mask = np.logical_and.reduceat(own, starts)
-        for at in np.flatnonzero(~known).tolist():
-            known[at] = self._catalogue.has_announced(batches[at].source, batches[at].series)
-            if not known[at]:
-                self._strange(batches[at], answers)
-        return known
+    def _places(self, batch: Batch, answers: Answers) -> I32 | None:
+        """Places of the rows, or None when a series was never announced by this gateway, which is then answered.
+
+        A poll names the same series each time, so its places are remembered by the bytes of the column: to search for
+        each row costs as much as to write it.
+        """
+        if self._revision != self._catalogue.revision or self._remembered_rows > _MOST_REMEMBERED_ROWS:
+            self._remembered, self._remembered_rows, self._revision = {}, 0, self._catalogue.revision
+        key = batch.source, batch.series.tobytes()
+        places = self._remembered.get(key)
+        if places is None:
+            places = self._catalogue.places(batch.series)
+            own = bool(np.all(self._catalogue.owners(places) == self._catalogue.number(batch.source)))
+            if not own and not self._catalogue.has_announced(batch.source, batch.series):
+                self._strange(batch, answers)
+                return None
+            self._remembered[key] = places
+            self._remembered_rows += len(places)
+        return places
 
     def _strange(self, batch: Batch, answers: Answers) -> None:
         """Ask for the announcement of a series; refuse the batch when the gateway announced since and still not it."""
@@ -152,8 +164,6 @@ class Admission:
             answers.ask(source)
 
     def _controlled(self, batches: Sequence[Batch], places: I32) -> list[Batch]:
-        if not batches:
-            return []
         quality, cause = self._control.check(
             places,
             np.concatenate([batch.time_ns for batch in batches]),

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.store.ledger import Ledger, range_columns, ranges_of
@@ -17,6 +17,7 @@ def numbers(ranges: Ranges) -> set[int]:
     return {number for first, last in ranges for number in range(first, last + 1)}
 
 
+@settings(deadline=None)
 @given(st.lists(spans, max_size=40))
 def test_ranges_hold_what_a_set_holds_in_the_fewest_pieces(added):
     ranges, expected = Ranges(), set()
@@ -30,6 +31,7 @@ def test_ranges_hold_what_a_set_holds_in_the_fewest_pieces(added):
     assert list(Ranges(ranges)) == list(ranges)
 
 
+@settings(deadline=None)
 @given(st.sets(st.integers(1, 2**63 - 2), max_size=40))
 def test_single_numbers_become_the_same_ranges(found):
     ranges = merged(found)
@@ -41,6 +43,7 @@ def test_single_numbers_become_the_same_ranges(found):
 names = st.tuples(st.sampled_from(["demo/gw-1", "demo/gw-2"]), st.integers(1, 2), st.integers(1, 12))
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(names, max_size=10), max_size=10), st.data())
 def test_every_batch_is_fresh_once_also_across_restarts(groups, data):
     ledger, committed, rows = Ledger({}), set(), []

@@ -22,6 +22,7 @@ with warnings.catch_warnings():
 values = st.one_of(st.floats(-20, 20, width=32), st.sampled_from([0.0, 10.0, float("nan")]))
 
 
+@settings(deadline=None)
 @given(st.lists(values, min_size=1, max_size=50), st.floats(-10, 0, width=32), st.floats(0, 10, width=32))
 def test_gross_range_agrees_with_qartod(readings, low, high):
     value = np.array(readings)
@@ -33,6 +34,7 @@ def test_gross_range_agrees_with_qartod(readings, low, high):
     assert ((cause == Cause.RANGE) == (expected == 4)).all()
 
 
+@settings(deadline=None)
 @given(st.lists(values, min_size=1, max_size=50), st.sampled_from(["low", "high", "both", "none"]))
 def test_out_of_range_towards_danger_is_suspect_and_never_bad(readings, danger):
     value = np.array(readings)
@@ -45,6 +47,7 @@ def test_out_of_range_towards_danger_is_suspect_and_never_bad(readings, danger):
         assert flag == (Quality.SUSPECT if dangerous else Quality.BAD if outside else Quality.UNCHECKED)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.floats(-20, 20, width=32), st.integers(1, 600)), min_size=1, max_size=50),
     st.sampled_from([0.001, 0.05, 1.0]),
