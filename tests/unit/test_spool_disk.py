@@ -223,6 +223,8 @@ def test_a_full_disk_loses_only_what_does_not_fit_into_memory(open_spool, monkey
     """Issue 2: no disk space: a clear line, live data still goes out, the loss is counted and said."""
     spool = open_spool(Limits(memory_bytes=20_000))
     spool.append(make_batch(10), Lane.LIVE)
+    (path,) = segments(spool.folder)
+    whole = path.read_bytes()
     real = os.pwrite
 
     def full(descriptor, data, offset):
@@ -233,6 +235,7 @@ def test_a_full_disk_loses_only_what_does_not_fit_into_memory(open_spool, monkey
 
     monkeypatch.setattr(os, "pwrite", full)
     live = [spool.append(make_batch(10, start=k), Lane.LIVE)[0] for k in range(5)]
+    assert path.read_bytes() == whole, "what a full disk let through is cut off again"
     assert spool.stats().failing == "No space left on device"
     assert spool.stats().memory_batches == 5
     assert [content(spool, entry) for entry in live] == [make_batch(10, start=k).value.tolist() for k in range(5)]
