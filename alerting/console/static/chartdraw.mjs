@@ -8,6 +8,7 @@ import { colour, LEVELS, reached } from './levels.mjs';
 const AIR = 0.08;
 const RIBBON = 7;
 const NAME_PX = 16;
+const COLUMN_PX = 210;
 
 /**
  * The range of the scale: all values, every threshold that was reached, and the next one that was not.
@@ -53,17 +54,30 @@ export function drawThresholds(u, reading) {
     pen.moveTo(bbox.left, y);
     pen.lineTo(bbox.left + bbox.width, y);
     pen.stroke();
-    pen.fillStyle = colour(`${key}-text`);
-    const below = y - bbox.top < NAME_PX * ratio;
-    const middle = y + (below ? NAME_PX : -NAME_PX) * 0.5 * ratio;
-    const crowded = named.some((other) => Math.abs(other - middle) < NAME_PX * ratio);
-    if (!crowded) named.push(middle);
-    pen.textAlign = crowded ? 'center' : 'left';
-    pen.textBaseline = below ? 'top' : 'bottom';
-    const x = crowded ? bbox.left + bbox.width / 2 : bbox.left + 6 * ratio;
-    pen.fillText(`${t(`letter.${key}`)} ${pick(threshold.name)} ${threshold.value}`, x, y + (below ? 3 : -2) * ratio);
+    writeName(u, threshold, y, named);
   }
   pen.restore();
+}
+
+/** The name of a threshold at its line; beside those already written there, or not at all: the list below has it.
+ * @param {any} u a uPlot
+ * @param {import('./types.mjs').Threshold} threshold
+ * @param {number} y of the line
+ * @param {number[]} named middles of the names already written; this one is added */
+function writeName({ ctx: pen, bbox }, threshold, y, named) {
+  const ratio = devicePixelRatio;
+  const key = LEVELS[threshold.level];
+  const below = y - bbox.top < NAME_PX * ratio;
+  const middle = y + (below ? NAME_PX : -NAME_PX) * 0.5 * ratio;
+  const beside = named.filter((other) => Math.abs(other - middle) < NAME_PX * ratio).length;
+  const left = (6 + beside * COLUMN_PX) * ratio;
+  if (beside > 0 && left + COLUMN_PX * ratio > bbox.width) return;
+  named.push(middle);
+  pen.fillStyle = colour(`${key}-text`);
+  pen.textAlign = 'left';
+  pen.textBaseline = below ? 'top' : 'bottom';
+  const words = `${t(`letter.${key}`)} ${pick(threshold.name)} ${threshold.value}`;
+  pen.fillText(words, bbox.left + left, y + (below ? 3 : -2) * ratio);
 }
 
 /** Triangles on suspect values, crosses on bad ones, and a hatched ribbon below where values are missing.

@@ -48,6 +48,19 @@ function stationOf(chosen, alarm) {
   return ruled ?? all.sort((a, b) => b.level - a.level || (a.id < b.id ? -1 : 1))[0];
 }
 
+/** Quantities that say how the device is, or what the wanted one was computed from. */
+const SECONDARY = new Set(['empty_distance', 'signal_quality', 'supply_voltage', 'device_state']);
+
+/** @param {Reading} r */
+const levelOf = (r) => reached(r.quality === 'BAD' ? null : r.value, r.thresholds);
+
+/** Those with thresholds first, those about the device last, else as the station has them.
+ * @param {Reading[]} readings */
+function byInterest(readings) {
+  const rank = (/** @type {Reading} */ r) => (r.thresholds.length ? 0 : SECONDARY.has(r.quantity) ? 2 : 1);
+  return [...readings].sort((a, b) => rank(a) - rank(b));
+}
+
 /** The station that has one of these series. @param {string[]} series */
 const stationWith = (series) =>
   [...state.stations.values()].find((s) => s.readings.some((r) => series.includes(r.series)));
@@ -59,7 +72,7 @@ function readingOf(station, series, alarm) {
     readings.find((r) => r.series === series) ??
     readings.find((r) => alarm?.series.includes(r.series)) ??
     readings.find((r) => r.thresholds.some((threshold) => threshold.rule === alarm?.rule)) ??
-    [...readings].sort((a, b) => reached(b.value, b.thresholds) - reached(a.value, a.thresholds))[0]
+    byInterest(readings).sort((a, b) => levelOf(b) - levelOf(a))[0]
   );
 }
 
@@ -103,8 +116,8 @@ function AreaLine({ code }) {
 /** @param {{station: Station, chosen: string}} props */
 function Readings({ station, chosen }) {
   return html`<table class="readings"><caption class="unseen">${t('detail.readings')}</caption><tbody>
-    ${station.readings.map((r) => {
-      const level = reached(r.quality === 'BAD' ? null : r.value, r.thresholds);
+    ${byInterest(station.readings).map((r) => {
+      const level = levelOf(r);
       const old = r.stale || isSilent();
       return html`<tr key=${r.series} class=${`quality-${r.quality} ${old ? 'is-old' : ''}`} aria-current=${r.series === chosen ? 'true' : undefined}>
         <th scope="row"><button class="pick" onClick=${() => go({ series: r.series })}>${pick(r.name)}</button></th>

@@ -10,6 +10,9 @@ import { show } from './route.mjs';
 import { isSilent, state } from './store.mjs';
 
 const PADDING = 14;
+/** The legend lies over the left edge, where there is room for it. */
+const LEGEND = 90;
+const ROOMY = 700;
 
 /** @typedef {{station?: string, area?: string}} Chosen */
 
@@ -49,12 +52,18 @@ export function MapView({ chosen }) {
     <div class="zoom">
       <button aria-label=${t('map.in')} onClick=${() => map?.zoomIn()}>+</button>
       <button aria-label=${t('map.out')} onClick=${() => map?.zoomOut()}>−</button>
-      <button aria-label=${t('map.whole')} title=${t('map.whole')} onClick=${() => site && map?.fitBounds(site.bounds, { padding: PADDING })}>⤢</button>
+      <button aria-label=${t('map.whole')} title=${t('map.whole')} onClick=${() => site && map?.fitBounds(site.bounds, { padding: padding(box.current) })}>⤢</button>
     </div>
     <ul class="legend">${LOOKS.map((key) => html`<li key=${key}><${Badge} of=${key} size="17" word=${true} /></li>`)}
       <li class="stale-key"><i aria-hidden="true"></i>${t('map.stale')}</li></ul>
     <p class="credit">${credit()}</p>
   </div>`;
+}
+
+/** @param {HTMLElement|null} box */
+function padding(box) {
+  const left = (box?.clientWidth ?? 0) > ROOMY ? LEGEND : PADDING;
+  return { top: PADDING, right: PADDING, bottom: PADDING, left };
 }
 
 /** The map in words: the areas that have a level, worst first. */
@@ -97,7 +106,7 @@ async function create(container, site, loaded, ready) {
     container,
     style: style(loaded),
     bounds: site.bounds,
-    fitBoundsOptions: { padding: PADDING },
+    fitBoundsOptions: { padding: padding(container) },
     attributionControl: false,
     dragRotate: false,
     pitchWithRotate: false,

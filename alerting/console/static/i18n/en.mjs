@@ -68,7 +68,7 @@ export default {
   'sound.off': 'Sound off',
   'sound.muted': 'Muted',
 
-  'duty.nobody': 'Nobody signed in',
+  'duty.nobody': 'Sign in',
   'duty.title': 'Who is on duty?',
   'duty.why': 'This name is recorded with each acknowledgement. Change it when the shift changes.',
   'duty.name': 'Name of the duty officer',

@@ -68,7 +68,7 @@ export default {
   'sound.off': '声音关',
   'sound.muted': '已静音',
 
-  'duty.nobody': '值班员未登记',
+  'duty.nobody': '登记值班员',
   'duty.title': '谁在值班？',
   'duty.why': '确认告警时会记下这个名字。换班时请更改。',
   'duty.name': '值班员姓名',
