@@ -6,6 +6,7 @@ message goes to our intake in the same call, and iterating over the client only 
 """
 
 import asyncio
+import math
 import socket
 import ssl
 import time
@@ -34,6 +35,8 @@ _SUBSCRIPTIONS: Final = (
 _REFUSED: Final = 0x80
 _BACKOFF_S: Final = (0.2, 30.0)
 _DEADLINE_S: Final = 10.0
+_OURS: Final = math.inf
+"""No deadline of the client's own: it can swallow a cancellation on Python 3.11, so ours stands around the call."""
 _KEEPALIVE_S: Final = 20
 _SOCKET: Final = (
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),  # else an acknowledgement waits for the broker's delayed TCP ACK
@@ -86,7 +89,8 @@ class Subscriber:
 
     async def _session(self) -> None:
         async with self._client() as client:
-            granted: Sequence[int | ReasonCode] = await client.subscribe(list(_SUBSCRIPTIONS), timeout=_DEADLINE_S)
+            async with asyncio.timeout(_DEADLINE_S):
+                granted: Sequence[int | ReasonCode] = await client.subscribe(list(_SUBSCRIPTIONS), timeout=_OURS)
             if refused := [name for (name, _), code in zip(_SUBSCRIPTIONS, granted, strict=True) if _is_refused(code)]:
                 raise aiomqtt.MqttError(f"subscription refused: {', '.join(refused)}; check the broker's access list")
             self.problem = ""
@@ -99,7 +103,8 @@ class Subscriber:
     async def _reply(self, client: aiomqtt.Client) -> None:
         while True:
             for source, ack in await self._replies.next():
-                await client.publish(topic(source, Channel.ACK), encode(ack), qos=0, timeout=_DEADLINE_S)
+                async with asyncio.timeout(_DEADLINE_S):
+                    await client.publish(topic(source, Channel.ACK), encode(ack), qos=0, timeout=_OURS)
 
     def _client(self) -> aiomqtt.Client:
         return aiomqtt.Client(
