@@ -10,7 +10,7 @@ from typing import Final
 
 import typer
 
-from petrel.commands import centre, gateway, profile, rules, sim, tap, up
+from petrel.commands import alarm, centre, gateway, profile, rules, sim, tap, up
 from petrel.errors import CommandError
 from telemetry.settings import SettingsError
 
@@ -32,6 +32,7 @@ for name, group in (
     ("centre", centre.app),
     ("profile", profile.app),
     ("rules", rules.app),
+    ("alarm", alarm.app),
     ("sim", sim.app),
 ):
     app.add_typer(group, name=name)
