@@ -34,6 +34,7 @@ class TcpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """A Modbus TCP server: a device, or a converter with several units behind it."""
 
     host: str
+    """Name or address."""
     port: int = 502
 
 
@@ -41,31 +42,46 @@ class SerialSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """A serial port; what is left out comes from the profile of the first device."""
 
     port: str
+    """Device file such as ``/dev/ttyUSB0``; relative to the folder of the file."""
     baud: int | None = None
+    """Bits a second; the device's own where it is left out."""
     parity: Literal["N", "E", "O"] | None = None
+    """None, even or odd."""
     stop: Literal[1, 2] | None = None
+    """Stop bits."""
 
 
 class DeviceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A device on a bus: its profile (a name, or the path of a file), unit number, station and period."""
 
     name: str
+    """Its own on this gateway: lower-case letters, digits and hyphens."""
     profile: str
+    """Name of a profile (``petrel profile list``), or path of a .yaml file, relative to the folder of this file."""
     station: str
+    """Id of the station that it stands at."""
     period_s: float
+    """Seconds from poll to poll, 0.01 to 86400."""
     unit: int = 1
+    """Modbus unit (slave) number, 0 to 247, each once on a bus."""
     variant: str | None = None
+    """A variant of the profile."""
     points: dict[str, PointSettings] = {}
+    """What is otherwise here, by the profile's names of points."""
 
 
 class BusSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A serial line or a TCP connection with its devices; ``timeout_s`` bounds the wait for each answer."""
 
     name: str
+    """Its own on this gateway: lower-case letters, digits and hyphens."""
     devices: tuple[DeviceSettings, ...]
     tcp: TcpSettings | None = None
+    """Either this or ``serial``."""
     serial: SerialSettings | None = None
+    """Either this or ``tcp``."""
     timeout_s: float = 0.5
+    """Longest wait for an answer, real seconds; 60 at most."""
 
 
 def series_of(site: str, device: DeviceSettings, profile: Profile) -> list[Series]:
@@ -157,7 +173,8 @@ def _check_devices(place: _Place, devices: Sequence[DeviceSettings], stations: C
         if not _SHORTEST_PERIOD_S <= device.period_s <= _LONGEST_PERIOD_S:
             raise here.error(f"{device.period_s}, expected {_SHORTEST_PERIOD_S} to {_LONGEST_PERIOD_S} s", "period_s")
         if stations is not None and device.station not in stations:
-            raise here.error(f"unknown station {device.station!r}, expected one of {', '.join(stations)}", "station")
+            known = ", ".join(sorted(stations))
+            raise here.error(f"unknown station {device.station!r}, expected one of {known}", "station")
         names.add(device.name)
         units.add(device.unit)
 

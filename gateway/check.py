@@ -2,16 +2,14 @@
 
 import os
 import shutil
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from gateway.settings import GatewayPlan, compile_gateway, load_gateway
 from gateway.spool import holder
-from telemetry.broker import BrokerAddress
+from telemetry.broker import unreachable
 
-_DEADLINE_S: Final = 3.0
 _ROW_BYTES: Final = 30
 """Of a row in the spool at worst: 27 on the wire, and its part of the headers."""
 
@@ -61,7 +59,7 @@ def check(path: Path) -> CheckReport:
         broker=str(plan.broker),
         spool_dir=str(plan.spool_dir),
         spool_hours=_spool_hours(plan, per_minute),
-        findings=(*_spool_findings(plan), *_broker_findings(plan.broker)),
+        findings=(*_spool_findings(plan), *filter(None, [unreachable(plan.broker)])),
     )
 
 
@@ -83,11 +81,3 @@ def _spool_findings(plan: GatewayPlan) -> list[str]:
     if (process := holder(plan.spool_dir)) is not None:
         findings.append(f"{plan.spool_dir}: in use by process {process}, expected one gateway for each spool")
     return findings
-
-
-def _broker_findings(broker: BrokerAddress) -> list[str]:
-    try:
-        with socket.create_connection((broker.host, broker.port), _DEADLINE_S):
-            return []
-    except OSError as exc:
-        return [f"{broker}: {exc.strerror or exc}, expected a broker that listens"]

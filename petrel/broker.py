@@ -31,7 +31,7 @@ mqtt {{ host: "127.0.0.1", port: {port} }}
 
 
 class BrokerError(CommandError):
-    """The embedded broker can't be started: one line with the cause and what to do."""
+    """There is no broker to work with: one line with the cause and what to do."""
 
 
 @asynccontextmanager
@@ -107,7 +107,8 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
         return
     process.terminate()
     try:
-        await asyncio.wait_for(process.wait(), _STOP_S)
+        async with asyncio.timeout(_STOP_S):
+            await process.wait()
     except TimeoutError:
         process.kill()
         await process.wait()

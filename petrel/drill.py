@@ -25,14 +25,14 @@ from alerting.settings import CentreSettings, load_centre
 from gateway.agent import Gateway
 from gateway.settings import GatewayPlan, GatewaySettings, compile_gateway, load_gateway
 from petrel import parts
-from petrel.broker import embedded_broker
+from petrel.broker import BrokerError, embedded_broker
 from petrel.receiver import Receipts, webhook_receiver
 from petrel.report import Report, report
 from petrel.sites import places, twins
 from simulators import devices, faults
 from simulators.scenario import Scenario
 from simulators.world.world import World, build
-from telemetry.broker import parse_broker
+from telemetry.broker import parse_broker, unreachable
 from telemetry.clock import LockstepClock
 from telemetry.settings import Document
 
@@ -115,6 +115,8 @@ async def running(options: Options) -> AsyncIterator[Drill]:
 
 async def _broker(stack: AsyncExitStack, options: Options) -> str:
     if options.broker is not None:
+        if trouble := await asyncio.to_thread(unreachable, parse_broker(options.broker)):
+            raise BrokerError(trouble)
         return options.broker
     return await stack.enter_async_context(embedded_broker(options.data / "broker"))
 

@@ -7,12 +7,17 @@ from contextlib import asynccontextmanager
 
 import numpy as np
 
-from alerting.api.server import serve_http
+from alerting.api.server import ListenError, serve_http
 from alerting.service import Service, open_service
 from alerting.settings import CentreSettings
+from alerting.state import StateError
 from ingest.store.duckdb import DuckDBStore
+from ingest.store.protocol import StoreError
 from telemetry.clock import Clock
 from telemetry.settings import Document
+
+REFUSALS = (StoreError, StateError, ListenError)
+"""Why a centre does not start or go on, besides its settings; each says so in one line."""
 
 
 @asynccontextmanager
@@ -22,7 +27,8 @@ async def centre(
     """A centre with its store open; the caller runs it. Raises what ``open_service`` raises, and StoreOpenError."""
     path = document.path.parent / document.settings.store.path
     path.parent.mkdir(parents=True, exist_ok=True)
-    store = await asyncio.to_thread(DuckDBStore, path)
+    keep_free = document.settings.store.keep_free_mb * 1_000_000
+    store = await asyncio.to_thread(DuckDBStore, path, keep_free=keep_free)
     try:
         async with open_service(document, store=store, clock=clock, rng=rng, speed=speed) as service:
             yield service

@@ -1,10 +1,12 @@
 """The address of a broker: ``mqtt://[user@]host[:port]``, or ``mqtts://`` for TLS; passwords come from elsewhere."""
 
+import socket
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
 _PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
+_PROBE_S: Final = 3.0
 PASSWORD: Final = "PETREL_MQTT_PASSWORD"  # noqa: S105  # the name of the secret, for telemetry.settings.secret
 
 
@@ -36,3 +38,12 @@ def parse_broker(text: str) -> BrokerAddress:
     if port == 0:
         raise ValueError(f"broker {text!r} has port 0, {expected}")
     return BrokerAddress(url.hostname, port or _PORTS[url.scheme], url.scheme == "mqtts", url.username or None)
+
+
+def unreachable(broker: BrokerAddress) -> str | None:
+    """One line on why nothing answers at a broker's address, None where something does; waits at most 3 s."""
+    try:
+        with socket.create_connection((broker.host, broker.port), _PROBE_S):
+            return None
+    except OSError as exc:
+        return f"{broker}: {exc.strerror or exc}, expected a broker that listens"

@@ -27,6 +27,10 @@ Tree = Any
 _SOME: Final = "[...]"
 _STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|(\[\.\.\.\])")
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(.+?)`")
+_WRONG: Final = re.compile(r"Expected `([^`]+)`(.*?)(, got `.*)?$")
+_MISSING: Final = re.compile(r"Object missing required field `(.+?)`")
+_PLAIN: Final = {"object": "a mapping", "array": "a list", "str": "text", "null": "nothing"}
+"""What msgspec's names of types are called in YAML; numbers and truth values keep theirs."""
 _LARGEST: Final = 16 * 1024 * 1024
 
 
@@ -130,11 +134,21 @@ def _located(exc: msgspec.ValidationError, tree: Tree, path: Path, kind: type[ms
         key = unknown[1]
         problem = f"unknown key {key!r}, expected {_nearest(key, _at(tree, steps), kind)}"
         return SettingsError(f"{path}:{_line(tree, [*steps, key])}: {_dotted(steps)}: {problem}")
-    found = _at(tree, steps)
-    shown = "" if isinstance(found, dict | list) else f" (found {found!r})"
+    problem = _said(message, _at(tree, steps), _allowed(kind, steps))
+    return SettingsError(f"{path}:{_line(tree, steps)}: {_dotted(steps)}: {problem}")
+
+
+def _said(message: str, found: Tree, allowed: Sequence[str]) -> str:
+    """A complaint of msgspec in the order of ours: what was found, then what was expected."""
+    if missing := _MISSING.match(message):
+        return f"no {missing[1]!r}, expected one"
+    shown = {dict: "a mapping", list: "a list", type(None): "nothing"}.get(type(_plain(found)), repr(_plain(found)))
+    if wrong := _WRONG.match(message):
+        kinds = " or ".join(_PLAIN.get(kind, kind) for kind in wrong[1].split(" | "))
+        return f"{shown}, expected {kinds}{wrong[2]}"
     if message.startswith("Invalid enum value"):
-        shown = f", expected one of {', '.join(_allowed(kind, steps))}"
-    return SettingsError(f"{path}:{_line(tree, steps)}: {_dotted(steps)}: {message}{shown}")
+        return f"{shown}, expected one of {', '.join(allowed)}"
+    return message if shown in message else f"{message} (found {shown})"
 
 
 def _allowed(kind: object, steps: Sequence[Step]) -> list[str]:

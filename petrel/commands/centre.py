@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from petrel.commands.output import print_line
-from petrel.errors import CommandError
+from petrel.errors import in_one_line
 
 if TYPE_CHECKING:
     from alerting.settings import CentreSettings
@@ -18,7 +18,7 @@ File = Annotated[Path, typer.Argument(help="The centre's settings, centre.yaml."
 
 @app.command()
 def check(file: File) -> None:
-    """Check the settings, the site file and the rule packs; says what would happen."""
+    """Check settings, site file, rule packs, port and broker; says what would happen, exit code 1 on a finding."""
     from alerting.service import rulebook
     from alerting.settings import load_centre
     from alerting.site import load_site
@@ -26,12 +26,29 @@ def check(file: File) -> None:
     settings = load_centre(file).settings
     site = load_site(file.parent / settings.site).settings
     rulebook(settings, file.parent)
+    findings = _findings(settings)
     print_line(
         f"site {site.id} ({site.name.en}): {len(site.areas)} areas, {len(site.thresholds)} gauges with thresholds\n"
         f"broker {settings.broker}; channels {', '.join(channel.name for channel in settings.channels) or 'none'}\n"
         f"store {settings.store.path}, state {settings.state.path}; "
         f"console http://{settings.http.host}:{settings.http.port}; {'a drill' if settings.drill else 'live'}"
+        + "".join(f"\nfinding: {finding}" for finding in findings)
     )
+    if findings:
+        raise typer.Exit(1)
+
+
+def _findings(settings: "CentreSettings") -> list[str]:
+    """What stands in the way of a start around the settings, one line each."""
+    from alerting.api.server import ListenError, listen
+    from telemetry.broker import parse_broker, unreachable
+
+    findings = [trouble] if (trouble := unreachable(parse_broker(settings.broker))) else []
+    try:
+        listen(settings.http.host, settings.http.port).close()
+    except ListenError as exc:
+        findings.append(str(exc))
+    return findings
 
 
 @app.command()
@@ -43,18 +60,14 @@ def run(
     if check_only:
         check(file)
         return
-    from alerting.api.server import ListenError
     from alerting.settings import load_centre
-    from alerting.state import StateError
-    from ingest.store.protocol import StoreError
+    from petrel import parts
     from petrel import run as process
 
     document = load_centre(file)
     process.configure_logs()
-    try:
+    with in_one_line(*parts.REFUSALS):
         process.run(_work(document))
-    except (StoreError, StateError, ListenError) as exc:
-        raise CommandError(str(exc)) from exc
 
 
 async def _work(document: "Document[CentreSettings]") -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from petrel.commands.output import print_json, print_line
-from petrel.errors import CommandError
+from petrel.errors import in_one_line
 
 app = typer.Typer(no_args_is_help=True, help="The box in the field: check its settings, run it, ask how it is.")
 File = Annotated[Path, typer.Argument(help="The gateway's settings, gateway.yaml.")]
@@ -46,10 +46,8 @@ def run(
     async def work() -> None:
         await Gateway(plan, SystemClock(), np.random.default_rng()).run()
 
-    try:
+    with in_one_line(SpoolError):
         process.run(work())
-    except SpoolError as exc:
-        raise CommandError(str(exc)) from exc
 
 
 @app.command()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from petrel.commands.output import print_json, print_line
-from petrel.errors import CommandError
+from petrel.errors import CommandError, in_one_line
 
 if TYPE_CHECKING:
     from petrel.drill import Options
@@ -43,17 +43,18 @@ def up(
 
 
 def _play(options: "Options", *, once: bool, json: bool) -> None:
-    from petrel import run, show
+    from gateway.spool import SpoolError
+    from petrel import parts, run, show
 
-    run.configure_logs(options.data / "petrel.log")
-    if once:
-        print_report = print_json if json else show.report
-        if (result := run.run(show.to_the_end(options))) is None:
+    with in_one_line(OSError):
+        run.configure_logs(options.data / "petrel.log")
+    with in_one_line(SpoolError, *parts.REFUSALS):
+        if not once:
+            run.run(show.live(options, _ready_json if json else _ready_line))
+        elif (result := run.run(show.to_the_end(options))) is None:
             raise CommandError("stopped before the end of the scenario")
-        print_report(result)
-        return
-    ready = _ready_json if json else _ready_line
-    run.run(show.live(options, ready))
+        else:
+            (print_json if json else show.report)(result)
 
 
 def _ready_json(url: str, _: "Options") -> None:
@@ -72,7 +73,8 @@ def _ready_line(url: str, options: "Options") -> None:
 def _folder(data: Path | None) -> Iterator[Path]:
     """The folder of the run: the one that was named, or one that goes with the run."""
     if data is not None:
-        data.mkdir(parents=True, exist_ok=True)
+        with in_one_line(OSError):
+            data.mkdir(parents=True, exist_ok=True)
         yield data.resolve()
         return
     folder = Path(tempfile.mkdtemp(prefix="petrel-"))
@@ -85,12 +87,18 @@ def _folder(data: Path | None) -> Iterator[Path]:
 def _options(scenario: str, folder: Path, http: str, speed: float, broker: str | None) -> "Options":
     from petrel.drill import Options
     from simulators.scenario import load_scenario
+    from telemetry.broker import parse_broker
 
     host, _, port = http.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65_535:
         raise CommandError(f"--http {http!r}, expected HOST:PORT", code=2)
     if not speed > 0:
         raise CommandError(f"--speed {speed:g}, expected more than 0", code=2)
+    if broker is not None:
+        try:
+            parse_broker(broker)
+        except ValueError as exc:
+            raise CommandError(f"--{exc}", code=2) from exc
     return Options(
         scenario=load_scenario(scenario).settings, data=folder, host=host, port=int(port), speed=speed, broker=broker
     )

@@ -41,7 +41,7 @@ MISTAKES = {
     "unknown key": ("secret: HOOK_KEY", "secrets: HOOK_KEY", 7, "unknown key 'secrets', expected 'secret'"),
     "key of another kind": ("path: alarms.jsonl", "url: alarms.jsonl", 8, "unknown key 'url'"),
     "unknown kind": ("kind: log", "kind: pager", 8, "expected one of log, webhook"),
-    "wrong type": ("port: 8460", "port: soon", 5, "Expected `int`"),
+    "wrong type": ("port: 8460", "port: soon", 5, "'soon', expected int"),
     "level out of bounds": ("min_level: 2", "min_level: 5", 7, "<= 4"),
     "duplicate name": ("name: archive", "name: duty-room", 8, "'duty-room' stands here twice"),
     "impossible name": ("name: archive", "name: Archive 1", 8, "expected lower-case letters"),

@@ -89,7 +89,7 @@ MISTAKES = {
     "baud": (("/dev/ttyS1", "/dev/ttyS1, baud: 7"), 3, r"7 baud, expected 300 to 1000000"),
     "timeout": (("    tcp:", "    timeout_s: -1\n    tcp:"), 15, r"-1.0, expected more than 0 and at most 60 seconds"),
     "unknown key": (("station: s2", "stations: s2"), 9, r"unknown key 'stations', expected 'station'"),
-    "wrong type": (("period_s: 5", "period_s: five"), 10, r"xpected `float`, got `str`"),
+    "wrong type": (("period_s: 5", "period_s: five"), 10, r"'five', expected float"),
 }
 
 

@@ -78,7 +78,7 @@ MISTAKES = [
     ("holding 0x0010-0x001F", "holding 0x1F-0x10", 6, "runs from 31 to 16, expected rising addresses"),
     ("request: 01 03,", "request: 01 0x3,", 26, "'01 0x3', expected hexadecimal bytes"),
     ("values: {level: 1}", "values: {stage: 1}", 27, "unknown point, expected one of level, pulse"),
-    ("transports: [rtu]", "transports: [rtu, can]", 4, "Invalid enum value 'can', expected one of 'tcp', 'rtu'"),
+    ("transports: [rtu]", "transports: [rtu, can]", 4, "'can', expected one of 'tcp', 'rtu'"),
     ("unit: mm", "unit: mm\n    danger: up", 14, "'up', expected one of 'high', 'low', 'both', 'none'"),
     ("serial: {baud: 9600}", "serial: {baud: 9600, parity: X}", 5, "'X', expected one of 'N', 'E', 'O'"),
     ("    missing:", "    mising:", 15, "unknown key 'mising', expected 'missing'"),

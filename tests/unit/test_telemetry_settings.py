@@ -43,13 +43,13 @@ def test_reads_numbers_texts_and_times_as_they_stand() -> None:
     ("text", "complaint"),
     [
         ("lines:\n- name: a\n  buad: 9600\n", "house.yaml:3: lines[0]: unknown key 'buad', expected 'baud'"),
-        ("lines:\n- name: a\n  baud: fast\n", "house.yaml:3: lines[0].baud: Expected `int`, got `str` (found 'fast')"),
-        ("lines:\n- name: a\n", "house.yaml:2: lines[0]: Object missing required field `baud`"),
+        ("lines:\n- name: a\n  baud: fast\n", "house.yaml:3: lines[0].baud: 'fast', expected int"),
+        ("lines:\n- name: a\n", "house.yaml:2: lines[0]: no 'baud', expected one"),
         ("lines: []\nspare:\n  a: {name: a, baud: 1}\n  b: {name: b, baud: x}\n", "house.yaml:4: spare.b.baud: "),
         ("lines: []\nlines: []\n", "house.yaml:2: found duplicate key"),
         ("lines: [\n", "house.yaml:2: "),
-        ("- 1\n", "house.yaml:1: file: Expected `object`, got `array`"),
-        ("", "house.yaml:1: file: Expected `object`, got `null`"),
+        ("- 1\n", "house.yaml:1: file: a list, expected a mapping"),
+        ("", "house.yaml:1: file: nothing, expected a mapping"),
         ("lines: []\nhouse: 1\n", "house.yaml:2: file: unknown key 'house', expected one of limits, since, spare"),
     ],
 )

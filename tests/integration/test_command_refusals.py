@@ -1,0 +1,98 @@
+"""What stands in the way of a command is one line on stderr, and nothing is left running: no traceback, ever."""
+
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PETREL = Path(sys.executable).with_name("petrel")
+
+
+@pytest.fixture
+def taken() -> Iterator[str]:
+    """An address that somebody else listens at."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        yield f"127.0.0.1:{other.getsockname()[1]}"
+
+
+@pytest.fixture
+def nobody() -> Iterator[str]:
+    """The URL of a broker at a port that is ours, and on which nothing listens."""
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        yield f"mqtt://127.0.0.1:{mute.getsockname()[1]}"
+
+
+def refusal(*arguments: str | Path) -> tuple[int, str]:
+    """Exit code and the one line of a command that must not start."""
+    ended = subprocess.run([PETREL, *arguments], capture_output=True, text=True, timeout=60, check=False)
+    assert ended.stdout == ""
+    lines = ended.stderr.splitlines()
+    assert len(lines) == 1, ended.stderr
+    return ended.returncode, lines[0]
+
+
+@pytest.mark.parametrize("mode", [(), ("--once", "--json")], ids=["live", "once"])
+def test_a_port_in_use(taken, mode):
+    assert refusal("up", "--http", taken, *mode) == (
+        1, f"petrel: http: {taken}: the port is in use, expected a free one (another centre?)"
+    )  # fmt: skip
+
+
+def test_a_broker_that_is_not_there(nobody):
+    code, line = refusal("up", "--http", "127.0.0.1:0", "--broker", nobody)
+    assert (code, line) == (1, f"petrel: {nobody}: Connection refused, expected a broker that listens")
+
+
+def test_a_folder_that_can_not_be_written(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    code, line = refusal("up", "--data", tmp_path / "file" / "deeper", "--http", "127.0.0.1:0")
+    assert code == 1
+    assert "Not a directory" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--speed", "0"), "--speed 0, expected more than 0"),
+        (("--http", "8460"), "--http '8460', expected HOST:PORT"),
+        (("--http", "0.0.0.0:8460"), "expected a loopback address"),
+        (("--broker", "http://x"), "--broker 'http://x', expected mqtt://"),
+        (("--scenario", "calm"), "no scenario 'calm', expected one of doksuri-2023"),
+    ],
+)
+def test_an_option_that_can_not_be(arguments, words):
+    code, line = refusal("up", *arguments)
+    assert code == 2
+    assert words in line
+
+
+@pytest.fixture
+def centre(taken, nobody, tmp_path) -> Path:
+    """Settings of a centre whose port is taken and whose broker is not there."""
+    site = Path(__file__).parents[2] / "petrel" / "sites" / "xiuyu"
+    text = (site / "centre.yaml").read_text(encoding="utf-8").replace("mqtt://127.0.0.1:1883", nobody)
+    file = tmp_path / "centre.yaml"
+    file.write_text(
+        text.replace("site: site.yaml", f"site: {site / 'site.yaml'}").replace("8460", taken.rpartition(":")[2])
+    )
+    return file
+
+
+def test_a_centre_whose_port_is_taken(taken, centre):
+    code, line = refusal("centre", "run", centre)
+    assert code == 1
+    assert f"{taken}: the port is in use" in line
+    assert [path.name for path in centre.parent.iterdir()] == ["centre.yaml"], "nothing was started"
+
+
+def test_a_check_of_a_centre_finds_what_stands_in_its_way(taken, nobody, centre):
+    ended = subprocess.run([PETREL, "centre", "check", centre], capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert f"finding: {nobody}: Connection refused" in ended.stdout
+    assert f"finding: http: {taken}: the port is in use" in ended.stdout
