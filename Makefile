@@ -37,9 +37,8 @@ browser: venv vendor system  ## the console in Debian's Chromium
 chaos: venv system  ## kill processes at random for a long time
 	$(BIN)/pytest tests/chaos -m chaos --timeout 0
 
-docs: venv  ## generated reference pages
-	@mkdir -p docs/reference
-	$(BIN)/typer petrel.cli utils docs --name petrel --title "The command petrel" --output docs/reference/petrel.md
+docs: venv  ## generated reference pages: commands, settings, devices, rules, scenarios, routes, metrics
+	$(BIN)/python -m tools.reference
 
 lock: venv  ## pin what setup.cfg asks for, by hash, into constraints.txt; UPGRADE=NAME or UPGRADE=all raises pins
 	$(BIN)/python tools/lock.py $(UPGRADE)

@@ -1,4 +1,4 @@
-"""centre.yaml: one centre, its site, broker, stores, HTTP address and channels (docs/reference/centre.md)."""
+"""centre.yaml: one centre, its site, broker, stores, HTTP address and channels (docs/reference/settings.md)."""
 
 import ipaddress
 from collections.abc import Iterator
@@ -17,18 +17,21 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Where rows are kept."""
 
     path: str
+    """The DuckDB file; relative to the folder of the file."""
 
 
 class StateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where events, deliveries and operations are kept."""
 
     path: str
+    """The SQLite file; relative to the folder of the file."""
 
 
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the console and the interface answer; port 0 takes any free one."""
 
     host: str = "127.0.0.1"
+    """A loopback address, as long as there are no users."""
     port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 8460
 
 
@@ -36,19 +39,24 @@ class CentreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """One centre; paths are relative to the folder of the file. ``packs``: files beside the built-in rule packs."""
 
     site: str
+    """The site file."""
     broker: str
+    """``mqtt://[user@]host[:port]`` or ``mqtts://``."""
     store: StoreSettings
     state: StateSettings
     http: HttpSettings = HttpSettings()
     drill: bool = False
+    """Whether this centre takes drills (and nothing else)."""
     channels: tuple[ChannelSettings, ...] = ()
+    """Ways to tell somebody."""
     packs: tuple[str, ...] = ()
+    """Rule packs beside the built-in ones."""
 
 
 def load_centre(path: Path) -> Document[CentreSettings]:
     """Read and check a centre.yaml; raises telemetry.settings.SettingsError."""
     try:
-        return _checked(load(path, _with_channels()))
+        return _checked(load(path, centre_kind()))
     except SettingsError as exc:
         raise _naming_kinds(exc) from exc
 
@@ -56,7 +64,7 @@ def load_centre(path: Path) -> Document[CentreSettings]:
 def parse_centre(text: str, path: Path) -> Document[CentreSettings]:
     """Check settings that were read, or made, elsewhere as if they stood in ``path``; raises SettingsError."""
     try:
-        return _checked(parse(text, path, _with_channels()))
+        return _checked(parse(text, path, centre_kind()))
     except SettingsError as exc:
         raise _naming_kinds(exc) from exc
 
@@ -80,7 +88,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _with_channels() -> type[CentreSettings]:
+def centre_kind() -> type[CentreSettings]:
     """The settings with the channels that exist here: each kind brings its own keys."""
     choices: Any = Union[tuple(kind.settings for kind in kinds().values())]  # noqa: UP007 - built at run time
     return msgspec.defstruct(

@@ -29,8 +29,10 @@ class Area(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """A township-level unit: the place of its seat in WGS-84 degrees (null: unknown), and who manages it."""
 
     code: str
+    """The official code, as text."""
     name: Text
     managed_by: Text | None = None
+    """Who is warned, where it is not the district."""
     lon: float | None = None
     lat: float | None = None
 
@@ -40,7 +42,9 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     id: str
     file: str
+    """In the folder of the site file."""
     crs: str
+    """``EPSG:4326`` or ``EPSG:4490``."""
     attribution: Text
     sketch: bool = False
 
@@ -70,11 +74,16 @@ class Threshold(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     point: str
     quantity: str
     scheme: str
+    """``warn_tide`` or ``flood_stage``."""
     values: Levels = Levels()
     near_margin: float | None = None
+    """In the unit of the quantity, more than 0."""
     datum: str
+    """What the values count from."""
     surveyor: str
+    """Who says so."""
     date: str
+    """Since when."""
     illustrative: bool
 
     def ladder(self) -> tuple[float | None, ...]:
@@ -102,6 +111,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     outlet: End
     length_m: float
     towns: tuple[str, ...] = ()
+    """Codes of areas."""
 
 
 class Typhoon(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -121,12 +131,15 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """One site. ``bounds`` are west, south, east, north in WGS-84 degrees."""
 
     id: str
+    """As in gateway.yaml."""
     name: Text
     timezone: str = "Asia/Shanghai"
     bounds: tuple[float, float, float, float]
     areas: tuple[Area, ...]
+    """Township-level units."""
     layers: tuple[Layer, ...] = ()
     thresholds: tuple[Threshold, ...] = ()
+    """A gauge without any is shown as unconfigured."""
     pipelines: tuple[Pipeline, ...] = ()
     typhoons: tuple[Typhoon, ...] = ()
 

@@ -88,15 +88,20 @@ class Point(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     name: str
     quantity: str
+    """One that the product knows; it decides the canonical unit."""
     unit: str
+    """The unit that the device uses; converted once, at decoding."""
     register: str
+    """Table, address and type: ``holding 0x0010 s32 cdab``, ``input 3 u8 low``, ``holding 7 bit 4``, ``coil 12``."""
     valid: tuple[float, float]
     scale: float = 1.0
     offset: float = 0.0
     mask: int | None = None
     missing: tuple[float, ...] = ()
     danger: Danger = "high"
+    """Beyond which end of ``valid`` a reading is doubtful evidence, not void."""
     gates: tuple[str, ...] = ()
+    """Names of gates that must be open."""
     modulus: float | None = None
     note: str = ""
 
@@ -153,14 +158,19 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """
 
     name: str
+    """The name of the file without .yaml."""
     title: Text
     source: str
+    """Where the register map comes from."""
     transports: tuple[Transport, ...]
     points: tuple[Point, ...]
     golden: tuple[Golden, ...]
     serial: Line | None = None
+    """The line as it leaves the factory; only for ``rtu``."""
     unit: int = 1
+    """The unit number as it leaves the factory."""
     max_registers: int = MAX_REGISTERS
+    """Registers in one read at most."""
     pause_after_ms: float = 0.0
     holes: tuple[str, ...] = ()
     gates: dict[str, Gate] = {}

@@ -27,8 +27,11 @@ class SpoolSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Where the spool is (a relative path starts at the settings file) and what it may take."""
 
     dir: str
+    """A folder of its own; relative to the folder of the file."""
     max_bytes: int = 1024 * 1024 * 1024
+    """Cap on the disk, 4 MiB to 64 GiB; the oldest rows of the lowest priority go first, counted and announced."""
     max_age_h: float = 24.0 * 30
+    """Cap in hours, a year at most."""
 
     @property
     def limits(self) -> Limits:
@@ -40,12 +43,16 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """A gateway. ``drill`` marks everything it sends as simulated."""
 
     site: str
+    """Id of the site: lower-case letters, digits and hyphens."""
     node: str
+    """Name of this gateway, its own within the site."""
     broker: str
+    """``mqtt://[user@]host[:port]`` or ``mqtts://``."""
     spool: SpoolSettings
     stations: tuple[Station, ...]
     buses: tuple[BusSettings, ...]
     drill: bool = False
+    """Whether everything it sends is marked as a drill."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,11 +24,14 @@ class Station(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """A place with instruments: WGS-84 degrees, and the code of the township-level unit it stands in."""
 
     id: str
+    """Its own in the site: lower-case letters, digits and hyphens."""
     name: Text
     kind: str
+    """A word for the symbol on the map, e.g. ``weather``, ``tide``, ``river``, ``air``, ``pipeline``, ``gas``."""
     lat: float
     lon: float
     town: str
+    """Code of the area (site file, ``areas``)."""
 
 
 class Series(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

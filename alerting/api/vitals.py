@@ -17,6 +17,21 @@ from alerting.state.tables import Progress
 PartSource = Callable[[], Awaitable[Mapping[str, dto.Part]]]
 _ORDER: Final = (dto.Condition.OK, dto.Condition.DEGRADED, dto.Condition.DOWN)
 Depth = Mapping[str, Mapping[Progress, int]]
+_MEANINGS: Final = {
+    "rows": "rows that arrived",
+    "batches": "batches that arrived",
+    "store_commits": "commits to the store",
+    "duplicates": "batches that the store had already, dropped",
+    "unstored_rows": "rows that were judged while the store refused them",
+    "messages": "MQTT messages that arrived",
+    "evaluated_commits": "commits that the rules judged",
+    "evaluated_rows": "rows that the rules judged",
+    "events": "transitions of alarms",
+    "ticks": "ticks of the engine",
+    "late_rows": "rows later than the allowed lateness: stored, never a fresh alarm",
+    "lag_seconds": "real time from the last commit to its judgement",
+    "consoles": "consoles that listen",
+}
 
 
 def worst(parts: Iterable[dto.Part]) -> dto.Condition:
@@ -90,9 +105,13 @@ class _Once(Collector):
 
 def _plain(counted: Counted) -> Iterable[Metric]:
     for name, count in counted.counters.items():
-        yield CounterMetricFamily(f"petrel_{name}", f"{name.replace('_', ' ')} since the start", value=count)
+        yield CounterMetricFamily(f"petrel_{name}", _meaning(name), value=count)
     for name, value in counted.gauges.items():
-        yield GaugeMetricFamily(f"petrel_{name}", name.replace("_", " "), value=value)
+        yield GaugeMetricFamily(f"petrel_{name}", _meaning(name), value=value)
+
+
+def _meaning(name: str) -> str:
+    return _MEANINGS.get(name, name.replace("_", " "))
 
 
 def _deliveries(counted: Counted) -> Iterable[Metric]:
