@@ -69,6 +69,8 @@ class Figures:
     lag_s: float = 0.0
     trouble: str | None = None
     """Why the state could not be written, until it can."""
+    unrecorded: int = 0
+    """Events that wait for that."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -177,17 +179,22 @@ class Centre:
             return
         del self._unwritten[: len(events)], self._ticks[: len(ticks)]
         self._written_s = time.monotonic()
-        self.figures.trouble = None
+        if self.figures.trouble is not None:
+            _LOG.warning("state can be written again", was=self.figures.trouble)
+            self.outbox.unrecorded.recorded()
+        self.figures.trouble, self.figures.unrecorded = None, 0
         self.figures.events += len(recorded.events)
         if recorded.queued:
             self.outbox.wake()
 
     def _trouble(self, error: StateError) -> None:
-        """Alarms are shown all the same, and kept to be recorded and sent as soon as the disk allows."""
-        self.figures.trouble = str(error)
+        """Alarms are shown and told all the same, and kept to be recorded as soon as the disk allows (ADR 0005)."""
         del self._unwritten[:-_MOST_PENDING], self._ticks[:-_MOST_PENDING]
         waiting = len(self._unwritten)
-        _LOG.critical("alarms can't be recorded nor sent, will try again", events=waiting, reason=str(error))
+        if self.figures.trouble is None or waiting != self.figures.unrecorded:
+            _LOG.critical("alarms can't be recorded, will try again", events=waiting, reason=str(error))
+        self.figures.trouble, self.figures.unrecorded = str(error), waiting
+        self.outbox.unrecorded.tell(self._unwritten)
 
     async def acknowledge(self, identity: str, seen: Acknowledgement) -> dto.Alarm:
         """Acknowledge the version that was seen (F23); raises UnknownError, StaleError, UnavailableError."""

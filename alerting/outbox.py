@@ -16,25 +16,19 @@ import numpy as np
 import structlog
 
 from alerting.alarms import Event, Kind
-from alerting.channels import Channel, ChannelError, ChannelSettings, Message, Sent, marked
+from alerting.channels import ChannelError, ChannelSettings, Sent
+from alerting.lane import Lane
 from alerting.state.database import StateError
 from alerting.state.deliveries import Delivery, Planned, Settled
 from alerting.state.state import Route, State
 from alerting.state.tables import Progress
+from alerting.unrecorded import Unrecorded
 from telemetry.clock import SECOND_NS, Clock
 
 _BACKOFF_S: Final = (0.25, 60.0)
 _LONGEST_WAIT_S: Final = 30.0
 _TOLD: Final = (Kind.RAISED, Kind.LEVEL_CHANGED, Kind.CLEARED)
 _LOG: Final = structlog.get_logger(room="outbox")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lane:
-    """A channel with its settings."""
-
-    settings: ChannelSettings
-    channel: Channel
 
 
 @dataclass(slots=True)
@@ -64,7 +58,10 @@ def route(settings: Sequence[ChannelSettings]) -> Route:
 
 @dataclass(slots=True, eq=False)
 class Outbox:
-    """Owns the channels. ``wall`` is real time in UTC; ``rng`` spreads the retries."""
+    """Owns the channels. ``wall`` is real time in UTC; ``rng`` spreads the retries.
+
+    ``unrecorded`` tells what the state can't take: see there.
+    """
 
     state: State
     lanes: Mapping[str, Lane]
@@ -72,10 +69,14 @@ class Outbox:
     rng: np.random.Generator
     on_turn: Callable[[], None] | None = None
     counts: dict[str, LaneCount] = field(default_factory=dict)
+    unrecorded: Unrecorded = field(init=False)
     _settled: list[Settled] = field(default_factory=list)
     _busy: dict[str, int] = field(default_factory=dict)
     _awake: asyncio.Event = field(default_factory=asyncio.Event)
     _turned: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.unrecorded = Unrecorded(self.lanes, route([lane.settings for lane in self.lanes.values()]), self.rng)
 
     def wake(self) -> None:
         """Say that rows were queued."""
@@ -88,6 +89,7 @@ class Outbox:
         await self.state.recover(self.lanes)
         try:
             async with asyncio.TaskGroup() as attempts:
+                attempts.create_task(self.unrecorded.run(), name="tell what is not recorded")
                 while True:
                     await self._wait(await self._turn(attempts))
         finally:
@@ -126,15 +128,9 @@ class Outbox:
 
     async def _attempt(self, delivery: Delivery) -> None:
         lane = self.lanes[delivery.channel]
-        event = delivery.event
-        message = Message(
-            key=delivery.key, attempt=delivery.attempts, event=event, text=marked(event.text, drill=event.drill)
-        )
         try:
-            async with asyncio.timeout(lane.settings.timeout_s):
-                sent = await lane.channel.send(message)
-        except TimeoutError:
-            self._failed(delivery, ChannelError(f"no answer within {lane.settings.timeout_s:g} s"))
+            sent = self.unrecorded.told_of(delivery.key)
+            sent = sent or await lane.attempt(delivery.event, delivery.key, delivery.attempts)
         except ChannelError as exc:
             self._failed(delivery, exc)
         else:

@@ -17,7 +17,8 @@ from alerting.api.fanout import Fanout
 from alerting.centre import Centre
 from alerting.channels import ChannelSettings, kinds
 from alerting.engine import Engine
-from alerting.outbox import Lane, Outbox, route
+from alerting.lane import Lane
+from alerting.outbox import Outbox, route
 from alerting.rules import Rulebook, load_pack, load_packs
 from alerting.settings import CentreSettings
 from alerting.site import load_site
@@ -137,7 +138,11 @@ def _desk(centre: Centre, ingest: Ingest, engine: Engine, folder: Path) -> Desk:
     async def counted() -> vitals.Counted:
         return vitals.Counted(
             counters=counters(centre, ingest, engine),
-            gauges={"lag_seconds": centre.figures.lag_s, "consoles": centre.fanout.clients},
+            gauges={
+                "lag_seconds": centre.figures.lag_s,
+                "consoles": centre.fanout.clients,
+                "unrecorded_events": centre.figures.unrecorded,
+            },
             depth=await centre.state.depth(),
             outbox=centre.outbox,
             alarms=centre.board.alarms_by_id.values(),
@@ -184,13 +189,14 @@ def intake_parts(ingest: Ingest) -> dict[str, dto.Part]:
 
 
 def engine_part(centre: Centre, engine: Engine) -> dto.Part:
-    """The engine and its log: down while events can't be recorded, since then nobody is told."""
+    """The engine and its log: down while events can't be recorded, since then a restart would lose them."""
     figures = centre.figures
     return _part(
         figures.trouble or "",
         "evaluates every commit",
         {
             "events": figures.events,
+            "unrecorded": figures.unrecorded,
             "ticks": figures.ticks,
             "late_rows": engine.late_rows,
             "unknown_rows": engine.unknown_rows,
@@ -213,6 +219,7 @@ def counters(centre: Centre, ingest: Ingest, engine: Engine) -> dict[str, int]:
         "events": centre.figures.events,
         "ticks": centre.figures.ticks,
         "late_rows": engine.late_rows,
+        "told_unrecorded": centre.outbox.unrecorded.told,
     }
 
 

@@ -18,6 +18,8 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     path: str
     """The DuckDB file; relative to the folder of the file."""
+    keep_free_mb: Annotated[int, msgspec.Meta(ge=0)] = 64
+    """Megabytes of its disk that rows leave to the alarms: rows are refused while less is free."""
 
 
 class StateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,5 +1,6 @@
 """The window of batches that are on their way: who goes next, and what has been silent for too long."""
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,6 +27,11 @@ class Flight:
     that time and so on, so that a silent centre does not cost a metered line the whole window every few seconds. Until
     the first acknowledgement of a connection the first wait is ``eager_s``: a centre that starts with us may not have
     subscribed yet, and what is published before that, it never gets.
+
+    What the centre holds (it has judged it and can't store it) gives its place in the window to newer batches and stays
+    in the spool. While ``holding``, the oldest of it is sent again now and then with the same growing patience; as soon
+    as anything is committed, all of it goes as backlog. A held answer of another run of the centre means that a new one
+    knows nothing of what the former one held: all of it is sent again at once, for the centre's windows.
     """
 
     def __init__(self, spool: Spool, resend_s: float, eager_s: float = 1.0) -> None:
@@ -35,6 +41,12 @@ class Flight:
         self._heard = False
         self._sent: dict[Key, _Sent] = {}
         self._since_s: float | None = None
+        self.holding = False
+        """Whether the centre's store takes nothing at present, as far as we know."""
+        self._any_held = False
+        self._run = 0
+        self._probes = 0
+        self._probe_s = -math.inf
 
     def next(self, now_s: float) -> Entry | None:
         """The batch to send now: one that is overdue, else the next of the first lane that has room."""
@@ -45,7 +57,7 @@ class Flight:
             overdue.due_s = now_s + self._patience_s(overdue.times)
             return overdue.entry
         for lane, most in WINDOW.items():
-            if self.count(lane) < most and (entry := self._spool.next_unsent(lane)) is not None:
+            if self.count(lane) < most and (entry := self._unsent(lane, now_s)) is not None:
                 self._sent[entry.key] = _Sent(entry, 0, now_s + self._patience_s(0))
                 self._since_s = now_s if self._since_s is None else self._since_s
                 return entry
@@ -56,25 +68,24 @@ class Flight:
         return sum(sent.entry.lane is lane and not sent.entry.is_gone for sent in self._sent.values())
 
     def wait_s(self, now_s: float) -> float | None:
-        """How long until a batch is overdue, if none is acknowledged before; None when nothing is on its way."""
-        due_s = min((sent.due_s for sent in self._sent.values()), default=None)
-        return None if due_s is None else max(due_s - now_s, 0.0)
+        """How long until something is to be sent again, if nothing is answered before; None when there is nothing."""
+        due = [sent.due_s for sent in self._sent.values()]
+        if self.holding and self._any_held and self.count(Lane.BACKLOG) < WINDOW[Lane.BACKLOG]:
+            due.append(self._probe_s)
+        return max(min(due) - now_s, 0.0) if due else None
 
     def take(self, ack: Ack, now_s: float) -> bool:
-        """Release what the centre has committed, set aside what it refuses; whether anything of ours was among it."""
-        released = False
-        for part in ack.epochs:
-            released |= bool(self._spool.acknowledge(part.epoch, part.committed))
-            for refusal in part.refused:
-                released |= self._spool.refuse(part.epoch, refusal)
+        """Release what is committed, set aside what is refused, keep what is held; whether anything was released."""
+        released = self._release(ack)
+        held = self._hold(ack, now_s)
         self._land()
-        if released:
+        if released or held:
             self._hear(now_s)
             self._since_s = now_s if self._sent else None
         return released
 
     def silent_s(self, now_s: float) -> float:
-        """How long the centre has acknowledged nothing although something is on its way."""
+        """How long the centre has answered nothing although something is on its way."""
         return 0.0 if self._since_s is None else now_s - self._since_s
 
     def clear(self) -> None:
@@ -82,7 +93,48 @@ class Flight:
         self._sent.clear()
         self._since_s = None
         self._heard = False
+        self._probes, self._probe_s = 0, -math.inf
         self._spool.rewind()
+
+    def _unsent(self, lane: Lane, now_s: float) -> Entry | None:
+        """The next batch of a lane; in the backlog, what is held comes after what the centre has never seen."""
+        entry = self._spool.next_unsent(lane)
+        if entry is not None or lane is not Lane.BACKLOG or not self._any_held:
+            return entry
+        if self.holding and now_s < self._probe_s:
+            return None
+        entry = self._spool.next_held()
+        self._any_held = entry is not None
+        if self.holding:
+            self._probe_s = now_s + self._patience_s(self._probes)
+            self._probes += 1
+        return entry
+
+    def _release(self, ack: Ack) -> bool:
+        released = False
+        for part in ack.epochs:
+            if self._spool.acknowledge(part.epoch, part.committed):
+                self.holding, released = False, True
+            for refusal in part.refused:
+                released |= self._spool.refuse(part.epoch, refusal)
+        return released
+
+    def _hold(self, ack: Ack, now_s: float) -> bool:
+        """Free the places of what is held; it stays in the spool."""
+        if not any(part.held for part in ack.epochs):
+            return False
+        if ack.run != self._run:
+            self._run = ack.run
+            self._spool.unhold()
+        held = [key for part in ack.epochs for key in self._spool.hold(part.epoch, part.held)]
+        for key in held:
+            self._sent.pop(key, None)
+        if held and not self.holding:
+            self._hear(now_s)
+            self.holding, self._probes = True, 1
+            self._probe_s = now_s + self._patience_s(0)
+        self._any_held |= bool(held)
+        return bool(held)
 
     def _hear(self, now_s: float) -> None:
         """Somebody is there: give what is on its way the usual time."""

@@ -51,6 +51,7 @@ class Uplink:
         self._room = asyncio.Event()
         self._asked = asyncio.Event()
         self._link: Connection | None = None
+        self._held_text: str | None = None
 
     @property
     def lane(self) -> Lane:
@@ -58,7 +59,7 @@ class Uplink:
         return Lane.LIVE if self.connected else Lane.BACKLOG
 
     def unacknowledged_s(self) -> float:
-        """How long the centre has acknowledged nothing although we are connected and have sent something."""
+        """How long the centre has answered nothing although we are connected and have sent something."""
         return self._flight.silent_s(time.monotonic()) if self.connected else 0.0
 
     def notify(self) -> None:
@@ -175,10 +176,24 @@ class Uplink:
             return
         if self._flight.take(ack, time.monotonic()):
             self.trouble = None
+        self._tell_held()
         if ack.announce:
             self._asked.set()
         self._settle()
         self._wake.set()
+
+    def _tell_held(self) -> None:
+        """Say it while the centre can't store what we send: it warns all the same, and the rows are safe here."""
+        if not self._flight.holding:
+            self._held_text = None
+            return
+        text = (
+            f"the centre judges what is sent but its store takes nothing: {self._spool.held_batches()} batches are kept"
+            " here and sent again later"
+        )
+        if self._held_text is None:
+            _LOG.warning("held", trouble=text)
+        self.trouble = self._held_text = text
 
     async def _announce_when_asked(self, link: Connection) -> None:
         """A centre that does not know us asks with every batch it gets: one answer a second is enough."""
@@ -194,7 +209,7 @@ class Uplink:
         """Say it when we are connected and nobody acknowledges: with MQTT 3.1.1 a refused publish is silent (P14)."""
         while True:
             silent_s = self._flight.silent_s(time.monotonic())
-            if silent_s >= self._timing.silent_s and self.trouble is None:
+            if silent_s >= self._timing.silent_s and self.trouble in (None, self._held_text):
                 self.trouble = (
                     f"connected to {self._broker} but not acknowledged for {silent_s:.0f} s: the centre is not running,"
                     f" or the broker's access list refuses {self._topic(Channel.DATA)} or {self._topic(Channel.ACK)}"

@@ -1,8 +1,8 @@
 """The pipeline: decode, check, commit what queued meanwhile, acknowledge, hand on to the engine.
 
-    Intake --take--> Admission --> waiting --group--> Store.commit --> Answers --> Replies (acknowledgement)
+    Intake --take--> Admission --> Waiting --group--> Store.commit --> Answers --> Replies (acknowledgement)
                      decode, QC       |                     |
-                                      +-- store refuses --> +--------> on_commit (engine), in order
+                                      +-- store refuses --> +--------> on_commit (engine), in order --> "held"
 
 A round runs in one thread that owns store, catalogue and quality control; the event loop keeps reading meanwhile, and
 what it has queued when a round ends is the next group: nothing waits to be gathered.
@@ -23,6 +23,7 @@ from ingest.intake import WINDOW, Intake, Message
 from ingest.presence import PresenceBook
 from ingest.replies import Answers, Replies
 from ingest.store.protocol import Store, StoreRefusedError
+from ingest.waiting import Held, Waiting
 from telemetry.batch import Batch
 from telemetry.clock import Clock
 from telemetry.topics import Channel
@@ -34,20 +35,13 @@ _RETRY_S: Final = (0.2, 5.0)
 
 
 @dataclass(slots=True)
-class _Held:
-    """A checked batch that is not committed yet; ``handed_on`` once the engine has seen it unstored."""
-
-    batch: Batch
-    handed_on: bool = False
-
-
-@dataclass(slots=True)
 class _Round:
-    """What one round did."""
+    """What one round did; ``then`` is what to answer once the engine has seen the commit."""
 
     answers: Answers = field(default_factory=Answers)
     complaints: list[Complaint] = field(default_factory=list)
     commit: Commit | None = None
+    then: Answers = field(default_factory=Answers)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -66,10 +60,11 @@ class PipelineStats:
 class Pipeline:
     """From the intake to the engine. Rows are handed on exactly once in the life of the process.
 
-    When the store refuses, rows are handed on at once as a commit that is not stored, and stay here unacknowledged; at
-    most 32 batches of a gateway do, since it sends no more. The commit that stores them later is handed on without
-    those batches, so that only the engine's cursor moves. Should the process die in between, the gateway resends them
-    and they are evaluated again under the same alarm identities, which raises nothing twice.
+    When the store refuses, rows are handed on at once as a commit that is not stored, and their gateway hears that they
+    are held: it goes on with newer ones and sends these again later (ADR 0005). The commit that stores them later is
+    handed on without those batches, so that only the engine's cursor moves. Should the process die in between, the
+    gateway sends them to the next one, where they are evaluated again under the same alarm identities, which raises
+    nothing twice.
     """
 
     def __init__(
@@ -94,13 +89,12 @@ class Pipeline:
         self._clock = clock
         self._on_commit = on_commit
         self._now_s = now_s
-        self._waiting: dict[Name, _Held] = {}
-        self._per_source: dict[str, int] = {}
+        self._waiting = Waiting(WINDOW)
         self._saved = dict(saved or {})
         self._unsaved: dict[str, tuple[str, bytes]] = {}
         self._retry_s = 0.0
         self._delay_s = _RETRY_S[0]
-        self._commits: asyncio.Queue[Commit] = asyncio.Queue(_COMMITS_AHEAD)
+        self._commits: asyncio.Queue[tuple[Commit, Answers]] = asyncio.Queue(_COMMITS_AHEAD)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -120,15 +114,16 @@ class Pipeline:
                 self._clock.hold()  # until the engine has seen it, or a drill would run ahead of its alarms
             self._replies.post(done.answers)
             if done.commit is not None:
-                await self._commits.put(done.commit)
+                await self._commits.put((done.commit, done.then))
 
     async def _hand_on(self) -> None:
         while True:
-            commit = await self._commits.get()
+            commit, answers = await self._commits.get()
             try:
                 await self._on_commit(commit)
             finally:
                 self._clock.release()
+            self._replies.post(answers)
 
     def _longest_wait_s(self) -> float | None:
         if not self._waiting and not self._unsaved:
@@ -154,7 +149,7 @@ class Pipeline:
         if self._now_s() >= self._retry_s:
             self._try_commit(done)
         elif self.stats.store_problem:
-            done.commit = self._unstored()
+            self._unstored(done)
         return done
 
     def _announce(self, messages: Sequence[Message], done: _Round) -> None:
@@ -167,42 +162,35 @@ class Pipeline:
     def _admit(self, messages: Sequence[Message], done: _Round) -> None:
         batches, complaints = self._admission.decode(messages, done.answers)
         done.complaints += complaints
+        refusing = bool(self.stats.store_problem)
         fresh: dict[Name, Batch] = {}
         for batch in batches:
             name = name_of(batch)
             if self._store.is_committed(*name):
                 self.stats.duplicates += 1
                 done.answers.committed(*name)
-            elif name not in self._waiting and self._per_source.get(batch.source, 0) < WINDOW:
+            elif self._waiting.has_judged(name) and (refusing or name in self._waiting):
+                done.answers.held(*name)
+            elif name not in self._waiting and (refusing or self._waiting.has_room(batch.source)):
                 fresh[name] = batch
         for batch in self._admission.check(list(fresh.values()), done.answers):
-            self._waiting[name_of(batch)] = _Held(batch)
-            self._per_source[batch.source] = self._per_source.get(batch.source, 0) + 1
+            self._waiting.put(batch)
 
     def _try_commit(self, done: _Round) -> None:
-        group = self._group()
+        group = self._waiting.group(_GROUP_ROWS)
         try:
             self._save_announcements()
             number = self._commit(group, done.answers) if group else 0
         except StoreRefusedError as exc:
             self._refused(str(exc))
-            done.commit = self._unstored()
+            self._unstored(done)
             return
         if self.stats.store_problem:
             _LOG.warning("store works again", was=self.stats.store_problem)
         self.stats.store_problem, self._delay_s, self._retry_s = "", _RETRY_S[0], 0.0
         if number:
-            batches = tuple(held.batch for held in group if not held.handed_on)
+            batches = tuple(held.batch for held in group if not held.judged)
             done.commit = Commit(number=number, batches=batches, stored=True)
-
-    def _group(self) -> list[_Held]:
-        group, rows = [], 0
-        for held in self._waiting.values():
-            if rows and rows + len(held.batch) > _GROUP_ROWS:
-                break
-            group.append(held)
-            rows += len(held.batch)
-        return group
 
     def _save_announcements(self) -> None:
         for source, (revision, payload) in list(self._unsaved.items()):
@@ -210,35 +198,27 @@ class Pipeline:
             self._saved[source] = payload
             del self._unsaved[source]
 
-    def _commit(self, group: Sequence[_Held], answers: Answers) -> int:
+    def _commit(self, group: Sequence[Held], answers: Answers) -> int:
         result = self._store.commit([held.batch for held in group])
+        self._waiting.leave(group)
         for held in group:
-            name = name_of(held.batch)
-            del self._waiting[name]
-            self._leave(name[0])
-            answers.committed(*name)
+            answers.committed(*name_of(held.batch))
         self.stats.batches += len(group)
         self.stats.rows += result.rows
         self.stats.commits += bool(result.number)
         return result.number
 
-    def _leave(self, source: str) -> None:
-        self._per_source[source] -= 1
-        if not self._per_source[source]:
-            del self._per_source[source]
-
     def _refused(self, reason: str) -> None:
         if not self.stats.store_problem:
-            _LOG.error("the store refuses; rows are evaluated unstored and wait", reason=reason)
+            _LOG.error("the store refuses; rows are evaluated unstored, and kept by their gateways", reason=reason)
         self.stats.store_problem = reason
         self._retry_s = self._now_s() + self._delay_s
         self._delay_s = min(2 * self._delay_s, _RETRY_S[1])
 
-    def _unstored(self) -> Commit | None:
-        """What the engine must see although the store does not take it."""
-        fresh = [held for held in self._waiting.values() if not held.handed_on]
-        for held in fresh:
-            held.handed_on = True
-        batches = tuple(held.batch for held in fresh)
+    def _unstored(self, done: _Round) -> None:
+        """Hand on what the engine must see although the store does not take it."""
+        batches = self._waiting.judge()
         self.stats.unstored_rows += sum(map(len, batches))
-        return Commit(number=0, batches=batches, stored=False) if batches else None
+        for batch in batches:
+            done.then.held(*name_of(batch))
+        done.commit = Commit(number=0, batches=batches, stored=False) if batches else None

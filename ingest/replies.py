@@ -1,6 +1,8 @@
 """Replies: what the gateways must be told, merged per gateway until the connection can send it."""
 
 import asyncio
+import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,6 +16,7 @@ _MOST_REASON: Final = 500
 class _Reply:
     committed: dict[int, set[int]] = field(default_factory=dict)
     refused: dict[int, dict[int, str]] = field(default_factory=dict)
+    held: dict[int, set[int]] = field(default_factory=dict)
     announce: bool = False
 
 
@@ -32,6 +35,10 @@ class Answers:
         """The batch will never be taken."""
         self._of(source).refused.setdefault(epoch, {})[seq] = reason[:_MOST_REASON]
 
+    def held(self, source: str, epoch: int, seq: int) -> None:
+        """The engine has judged the batch, and the store can't take it now."""
+        self._of(source).held.setdefault(epoch, set()).add(seq)
+
     def ask(self, source: str) -> None:
         """Ask the gateway to announce, and then to send what is open again."""
         self._of(source).announce = True
@@ -44,11 +51,13 @@ class Answers:
                 mine.committed.setdefault(epoch, set()).update(numbers)
             for epoch, reasons in reply.refused.items():
                 mine.refused.setdefault(epoch, {}).update(reasons)
+            for epoch, numbers in reply.held.items():
+                mine.held.setdefault(epoch, set()).update(numbers)
             mine.announce |= reply.announce
 
-    def acks(self) -> list[tuple[str, Ack]]:
-        """One message for each gateway."""
-        return [(source, _ack(reply)) for source, reply in self.replies.items()]
+    def acks(self, run: int) -> list[tuple[str, Ack]]:
+        """One message for each gateway, and one before it where something is held in this ``run`` of the centre."""
+        return [(source, ack) for source, reply in self.replies.items() for ack in _acks(reply, run)]
 
     def __bool__(self) -> bool:
         return bool(self.replies)
@@ -61,10 +70,12 @@ class Replies:
     """The answers that wait for the connection.
 
     Bounded by the windows of the gateways; without a connection they are forgotten, because gateways resend and are
-    answered again.
+    answered again. ``run`` names this run of the centre; it comes from the operating system, since a drill with a seed
+    must not get the same number twice.
     """
 
     def __init__(self) -> None:
+        self.run = secrets.randbelow(2**31 - 1) + 1
         self._answers = Answers()
         self._posted = asyncio.Event()
 
@@ -81,15 +92,20 @@ class Replies:
 
     def clear(self) -> list[tuple[str, Ack]]:
         """Take all answers without waiting."""
-        acks = self._answers.acks()
+        acks = self._answers.acks(self.run)
         self._answers = Answers()
         self._posted.clear()
         return acks
 
 
-def _ack(reply: _Reply) -> Ack:
+def _acks(reply: _Reply, run: int) -> Iterator[Ack]:
+    """What is held comes first, so that the newer word stands, and alone, for gateways that can't read it."""
+    held = tuple(EpochAck(epoch=epoch, held=tuple(merged(seqs))) for epoch, seqs in sorted(reply.held.items()))
+    if held:
+        yield Ack(epochs=held, run=run)
     epochs = sorted(reply.committed.keys() | reply.refused.keys())
-    return Ack(epochs=tuple(_epoch(reply, epoch) for epoch in epochs), announce=reply.announce)
+    if epochs or reply.announce:
+        yield Ack(epochs=tuple(_epoch(reply, epoch) for epoch in epochs), announce=reply.announce)
 
 
 def _epoch(reply: _Reply, epoch: int) -> EpochAck:

@@ -80,20 +80,31 @@ class Refusal(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
     reason: str
 
 
-class EpochAck(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What became of the batches of one epoch: inclusive ranges of committed numbers, and refusals."""
+class EpochAck(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of the batches of one epoch: inclusive ranges of committed and of held numbers, and refusals.
+
+    Held is what the engine has judged although the store can't take it (ADR 0005): nothing of it waits for an answer
+    any more, and nothing of it may be forgotten.
+    """
 
     epoch: int
     committed: tuple[tuple[int, int], ...] = ()
     refused: tuple[Refusal, ...] = ()
+    held: tuple[tuple[int, int], ...] = ()
 
 
-class Ack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The centre's word to one gateway. ``announce`` asks it to announce (and then send what is open) again."""
+class Ack(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The centre's word to one gateway. ``announce`` asks it to announce (and then send what is open) again.
+
+    ``run`` stands beside held numbers: which run of the centre remembers that it has judged them. Words that a gateway
+    does not know are ignored; one that refuses them (before ADR 0005) must lose nothing by it, so what is not said is
+    not sent, and held numbers come in a message of their own.
+    """
 
     version: int = VERSION
     epochs: tuple[EpochAck, ...] = ()
     announce: bool = False
+    run: int = 0
 
 
 class Presence(StrEnum):

@@ -31,6 +31,8 @@ _MEANINGS: Final = {
     "late_rows": "rows later than the allowed lateness: stored, never a fresh alarm",
     "lag_seconds": "real time from the last commit to its judgement",
     "consoles": "consoles that listen",
+    "unrecorded_events": "transitions of alarms that wait until the state can be written",
+    "told_unrecorded": "messages sent of transitions before they could be recorded",
 }
 
 

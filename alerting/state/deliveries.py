@@ -98,6 +98,11 @@ class Turn(NamedTuple):
     next_at_ns: int | None
 
 
+def delivery_key(event: Event, channel: str) -> str:
+    """The identity of a delivery, for ever: receivers that know it have heard it."""
+    return f"{event.key}.{channel}"
+
+
 def told(connection: Connection, alarm_ids: Iterable[str]) -> dict[str, set[str]]:
     """The channels that have heard of an alarm, or will, per alarm."""
     return {alarm: set(connection.execute(_TOLD, {"alarm": alarm}).scalars()) for alarm in alarm_ids}
@@ -129,7 +134,7 @@ def _row(seq: int, event: Event, planned: Planned, now_ns: int) -> dict[str, obj
         "attempts": 0,
         "next_at_ns": now_ns,
         "deadline_ns": planned.deadline_ns,
-        "key": f"{event.key}.{planned.channel}",
+        "key": delivery_key(event, planned.channel),
         "created_ns": now_ns,
     }
 

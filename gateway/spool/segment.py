@@ -25,6 +25,8 @@ class State(IntEnum):
     """On its way, not acknowledged."""
     GONE = 3
     """Acknowledged, refused or dropped."""
+    HELD = 4
+    """Judged by the centre, whose store can't take it now: kept, and sent again later (ADR 0005)."""
 
 
 _GONE_RUN: Final = re.compile(rb"\x03+")
@@ -123,7 +125,7 @@ class Segment:
         index = self.state.find(state)
         return index if index >= 0 else None
 
-    def held(self, first: int, last: int) -> Iterator[int]:
+    def between(self, first: int, last: int) -> Iterator[int]:
         """Records numbered ``first`` to ``last`` inclusive that are not gone."""
         for index in range(bisect_left(self.seq, first), bisect_right(self.seq, last)):
             if self.state[index] != State.GONE:
@@ -131,7 +133,7 @@ class Segment:
 
     def find(self, seq: int) -> int | None:
         """The record numbered ``seq`` if it is not gone."""
-        return next(self.held(seq, seq), None)
+        return next(self.between(seq, seq), None)
 
     def kept(self) -> list[int]:
         """Records that are not gone, oldest first."""
@@ -152,14 +154,25 @@ class Segment:
         index = self.oldest()
         return None if index is None else self.oldest_ns[index]
 
+    def hold(self, first: int, last: int) -> list[int]:
+        """What was sent of the records numbered ``first`` to ``last`` inclusive is held from now on."""
+        held = [index for index in self.between(first, last) if self.state[index] == State.SENT]
+        for index in held:
+            self.state[index] = State.HELD
+        return held
+
+    def unhold(self) -> None:
+        """What was held is to be sent again."""
+        self.state = self.state.replace(bytes([State.HELD]), bytes([State.OPEN]))
+
     def gone(self) -> Iterator[tuple[int, int]]:
         """Inclusive ranges of numbers that are gone, for the journal."""
         for run in _GONE_RUN.finditer(self.state):
             yield self.seq[run.start()], self.seq[run.end() - 1]
 
     def rewind(self) -> None:
-        """What was sent or queued is to be sent again."""
+        """What was sent or queued is to be sent again; what is held was heard, so it waits."""
         self.state = self.state.translate(_REWOUND)
 
 
-_REWOUND: Final = bytes(State.OPEN if state != State.GONE else state for state in range(256))
+_REWOUND: Final = bytes(state if state in (State.GONE, State.HELD) else State.OPEN for state in range(256))

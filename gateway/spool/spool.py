@@ -45,7 +45,7 @@ class Spool:
         self._numbers = count(1)
         self._live = LiveQueue()
         self._fresh = Fresh()
-        self._held: set[int] = set()
+        self._holding_clock: set[int] = set()
         self._fill = FillRate()
         self._counts = Counts()
         self._shelf = Shelf(folder, limits, epoch, self._lose)
@@ -82,6 +82,15 @@ class Spool:
         segment.state[index] = State.SENT
         return segment.entry(index, lane)
 
+    def next_held(self) -> Entry | None:
+        """The oldest batch that is held, as backlog; from now on it counts as sent."""
+        for log in reversed(self._shelf.logs):
+            if (found := log.first(State.HELD)) is not None:
+                segment, index = found
+                segment.state[index] = State.SENT
+                return segment.entry(index, Lane.BACKLOG)
+        return None
+
     def read(self, entry: Entry) -> bytes | None:
         """The payload to send; None when the disk has not kept it (``spoil`` it). Raises OSError when it may later."""
         fresh = self._fresh.get(entry.key)
@@ -117,7 +126,7 @@ class Spool:
         gone: list[Key] = []
         for first, last in ranges:
             for log, segment in self._shelf.of_epoch(epoch):
-                indices = list(segment.held(first, last))
+                indices = list(segment.between(first, last))
                 self._counts.acked_rows += sum(segment.rows[index] for index in indices)
                 gone += ((epoch, segment.seq[index]) for index in indices)
                 self._release(log, segment, indices)
@@ -136,8 +145,28 @@ class Spool:
             return True
         return False
 
+    def hold(self, epoch: int, ranges: Iterable[tuple[int, int]]) -> list[Key]:
+        """Keep for later what the centre has judged but can't store now; a drill's clock is held by it no longer."""
+        held: list[Key] = []
+        for first, last in ranges:
+            for _, segment in self._shelf.of_epoch(epoch):
+                held += ((epoch, segment.seq[index]) for index in segment.hold(first, last))
+        for key in held:
+            self._let_clock_go(key)
+        return held
+
+    def held_batches(self) -> int:
+        """How many batches are held."""
+        return sum(segment.state.count(State.HELD) for log in self._shelf.logs for segment in log.segments)
+
+    def unhold(self) -> None:
+        """What is held is to be sent again at once, since it was judged by a centre that is no more."""
+        for log in self._shelf.logs:
+            for segment in log.segments:
+                segment.unhold()
+
     def rewind(self) -> None:
-        """Everything that is not gone is to be sent again: after a reconnect, or when the centre asks."""
+        """Everything else that is not gone is to be sent again: after a reconnect, or when the centre asks."""
         self._live.clear()
         for log in self._shelf.logs:
             for segment in log.segments:
@@ -172,9 +201,9 @@ class Spool:
             log.seal()
         self._rewrite_journal()
         self._journal.close()
-        for _ in self._held:
+        for _ in self._holding_clock:
             self._clock.release()
-        self._held.clear()
+        self._holding_clock.clear()
         self._lock.release()
 
     def _load(self) -> None:
@@ -189,7 +218,7 @@ class Spool:
         payload = encode_batch(batch.numbered(self.epoch, seq), lane)
         header = record.head(payload, self.epoch, seq, int(batch.time_ns.min()), len(batch), lane)
         self._clock.hold()
-        self._held.add(seq)
+        self._holding_clock.add(seq)
         self._shelf.expire(now_ns)
         self._fill.add(record.HEADER_BYTES + len(payload), now_ns)
         log = self._shelf.alarms if lane is Lane.ALARM else self._shelf.samples
@@ -215,10 +244,13 @@ class Spool:
             segment.release(index)
             key = (segment.epoch, segment.seq[index])
             self._fresh.drop(key)
-            if segment.epoch == self.epoch and key[1] in self._held:
-                self._held.remove(key[1])
-                self._clock.release()
+            self._let_clock_go(key)
         log.tidy(segment)
+
+    def _let_clock_go(self, key: Key) -> None:
+        if key[0] == self.epoch and key[1] in self._holding_clock:
+            self._holding_clock.remove(key[1])
+            self._clock.release()
 
     def _note(self, released: journal.Released) -> None:
         try:

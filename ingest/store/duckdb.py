@@ -1,5 +1,6 @@
 """DuckDB as the store: one file, one owner process, rows and committed batch numbers in one transaction."""
 
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from ingest.store import _duckdb_queries as sql
 from ingest.store import schema
 from ingest.store._duckdb_file import Columns, Connection, DuckDBFile
 from ingest.store.ledger import Ledger, range_columns, ranges_of
-from ingest.store.protocol import Buckets, CommitResult, Points, StoreInfo
+from ingest.store.protocol import Buckets, CommitResult, Points, StoreInfo, StoreRefusedError
 from telemetry.batch import MILLISECOND_NS, Batch
 from telemetry.quality import Quality
 
@@ -27,9 +28,15 @@ _ALWAYS_MS: Final = -(2**62)
 class DuckDBStore:
     """The store in one DuckDB file; ``ingest.store.protocol.Store`` says what the methods promise."""
 
-    def __init__(self, path: Path, *, memory_limit: str = "2GB", compact_ranges: int = _COMPACT_RANGES) -> None:
-        """Open or make the file; raises StoreOpenError. ``compact_ranges``: merge them in the file beyond so many."""
+    def __init__(
+        self, path: Path, *, memory_limit: str = "2GB", compact_ranges: int = _COMPACT_RANGES, keep_free: int = 0
+    ) -> None:
+        """Open or make the file; raises StoreOpenError. ``compact_ranges``: merge them in the file beyond so many.
+
+        ``keep_free`` bytes of its disk are left to others: rows fill a disk, and must not take the room of the alarms.
+        """
         self._compact_ranges = compact_ranges
+        self._keep_free = keep_free
         self._committing = threading.Lock()
         self._ledger = Ledger({})
         self._file = DuckDBFile(path, memory_limit, self._load)
@@ -37,6 +44,7 @@ class DuckDBStore:
     def commit(self, batches: Sequence[Batch]) -> CommitResult:
         """Write what is new of a group; after StoreRefusedError, committing the same group again is always right."""
         with self._committing:
+            self._leave_room()
             self._file.ready()
             ledger = self._ledger
             if ledger.written > self._compact_ranges + 2 * ledger.merged_count:
@@ -143,6 +151,17 @@ class DuckDBStore:
         """Write what is open and give the file free."""
         with self._committing:
             self._file.close()
+
+    def _leave_room(self) -> None:
+        if not self._keep_free:
+            return
+        disk = os.statvfs(self._file.path.parent)
+        free = disk.f_bavail * disk.f_frsize
+        if free < self._keep_free:
+            raise StoreRefusedError(
+                f"{self._file.path}: {free / 1e6:.1f} MB free on its disk,"
+                f" expected at least {self._keep_free / 1e6:.0f} MB: the rest is kept for alarms"
+            )
 
     def _load(self, database: Connection) -> None:
         sources = dict(database.execute("SELECT name, id FROM sources").fetchall())

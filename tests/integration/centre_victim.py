@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from alerting.channels.webhook import WebhookChannel, WebhookSettings
-from alerting.outbox import Lane, Outbox, route
+from alerting.lane import Lane
+from alerting.outbox import Outbox, route
 from alerting.state import State
 from telemetry.clock import SystemClock
 from tests.unit.centre_things import make_event

@@ -1,7 +1,4 @@
-"""A disk that is really full: a small tmpfs, mounted when the tests run as root."""
-
-import os
-import subprocess
+"""A store on a disk that is really full."""
 
 import numpy as np
 import pytest
@@ -9,6 +6,7 @@ import pytest
 from ingest.store.duckdb import DuckDBStore
 from ingest.store.protocol import StoreRefusedError
 from telemetry.batch import Batch, rows
+from tests.integration.disks import mounted, stuff
 from tests.unit.ingest_data import SOURCE, START_NS
 
 _ROWS = 9000
@@ -17,16 +15,8 @@ _ROWS = 9000
 @pytest.fixture
 def small_disk(tmp_path):
     """A folder on a disk of 16 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if os.geteuid() != 0:
-        pytest.skip("needs root to mount a small disk")
-    command = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", folder]
-    mounted = subprocess.run(command, capture_output=True, text=True)
-    if mounted.returncode:
-        pytest.skip(f"can't mount a small disk: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
+    with mounted(tmp_path / "disk", 16) as folder:
+        yield folder
 
 
 def noise(seq: int) -> Batch:
@@ -59,6 +49,18 @@ def test_a_full_disk_is_said_and_nothing_is_lost_or_doubled_when_there_is_room_a
     store.commit([noise(seq) for seq in range(1, refused + 1)])
     assert all(store.is_committed(SOURCE, 7, seq) for seq in range(1, refused + 1))
     assert store.count() == store.distinct_count() == refused * _ROWS
+    store.close()
+
+
+def test_rows_leave_the_room_of_the_alarms(small_disk):
+    store = DuckDBStore(small_disk / "store.duckdb", keep_free=4_000_000)
+    store.commit([noise(1)])
+    ballast = stuff(small_disk, 3_000_000)
+    with pytest.raises(StoreRefusedError, match=r"3\.0 MB free on its disk, expected at least 4 MB"):
+        store.commit([noise(2)])
+    store.save_announcement(SOURCE, "r1", b"small")
+    ballast.unlink()
+    assert store.commit([noise(2)]).fresh == (True,)
     store.close()
 
 

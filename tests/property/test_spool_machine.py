@@ -30,6 +30,7 @@ class SpoolMachine(RuleBasedStateMachine):
         self.values: dict[Key, list[float]] = {}
         self.kept: set[Key] = set()
         self.synced: set[Key] = set()
+        self.judged: set[Key] = set()
         self.sizes: dict[str, int] = {}
         self.copies = 0
         self.lives = 0
@@ -81,6 +82,20 @@ class SpoolMachine(RuleBasedStateMachine):
         assert self.spool.refuse(epoch, Refusal(seq, "no such series")) == ((epoch, seq) in self.kept)
         self._gone({(epoch, seq)})
 
+    @precondition(lambda self: self.values)
+    @rule(data=st.data(), length=st.integers(0, 6))
+    def hold(self, data: st.DataObject, length: int) -> None:
+        """ADR 0005: what is held is kept, and holds a drill's clock no longer."""
+        epoch, first = data.draw(st.sampled_from(sorted(self.values)))
+        held = set(self.spool.hold(epoch, [(first, first + length)]))
+        assert held <= {(epoch, seq) for seq in range(first, first + length + 1)} & self.kept
+        self.judged |= held
+
+    @rule()
+    def send_held(self) -> None:
+        entry = self.spool.next_held()
+        assert (entry is None) or (entry.key in self.judged & self.kept)
+
     @rule()
     def rewind(self) -> None:
         self.spool.rewind()
@@ -120,14 +135,16 @@ class SpoolMachine(RuleBasedStateMachine):
         stats = self.spool.stats()
         assert stats.batches == len(self.kept)
         assert stats.rows == sum(len(self.values[key]) for key in self.kept)
-        assert self.clock.holds == sum(epoch == self.spool.epoch for epoch, _ in self.kept)
+        assert self.clock.holds == sum(epoch == self.spool.epoch for epoch, _ in self.kept - self.judged)
 
     @rule()
     def look(self) -> None:
         """A look from outside sees the same and changes nothing."""
         assert peek(self.folder).batches == len(self.kept)
+        assert self.spool.held_batches() <= len(self.judged & self.kept)
 
     def _all_open(self) -> set[Key]:
+        self.spool.unhold()
         entries = drain(self.spool)
         for entry in entries:
             assert content(self.spool, entry) == self.values[entry.key]

@@ -15,6 +15,7 @@ from telemetry.batch import MAX_ROWS, Batch, check, concat, missing, rows
 from telemetry.quality import Cause, Quality
 from telemetry.series import Series, SeriesCollisionError, identify, series_id
 from telemetry.wire import Lane
+from tests.unit.gateway_old import OldAck, OldEpochAck
 
 SOURCE = "xiuyu/gw-1"
 
@@ -112,6 +113,16 @@ def test_a_decompression_bomb_costs_nothing() -> None:
     bomb = zlib.compress(bytes(50_000_000), 9)
     with pytest.raises(ValueError, match="decompress to something else than 27 bytes"):
         wire.decode_batch(data(codec=wire.Codec.ZLIB, columns=bomb), SOURCE)
+
+
+def test_an_acknowledgement_without_held_numbers_is_what_it_always_was() -> None:
+    """Old gateways refuse words that they do not know; new ones ignore them, and take what old centres say."""
+    ack = wire.Ack(epochs=(wire.EpochAck(epoch=5, committed=((1, 3),), refused=(wire.Refusal(4, "no"),)),))
+    old = msgspec.msgpack.decode(wire.encode(ack), type=OldAck)
+    assert old.epochs == (OldEpochAck(epoch=5, committed=((1, 3),), refused=(wire.Refusal(4, "no"),)),)
+    assert wire.decode(wire.encode(old), wire.Ack) == ack
+    later = msgspec.msgpack.encode({"epochs": [{"epoch": 5, "committed": [[1, 3]], "mood": "fine"}], "moon": "full"})
+    assert wire.decode(later, wire.Ack) == wire.Ack(epochs=(wire.EpochAck(epoch=5, committed=((1, 3),)),))
 
 
 def test_missing_rows_are_nan_with_a_cause() -> None:

@@ -10,7 +10,8 @@ import numpy as np
 
 from alerting.alarms import Event, Kind, Outcome, SubjectKind
 from alerting.channels import Channel, ChannelSettings, Message, Receipt, Sent
-from alerting.outbox import Lane, Outbox, route
+from alerting.lane import Lane
+from alerting.outbox import Outbox, route
 from alerting.state import State
 from telemetry.clock import SECOND_NS
 from telemetry.series import Text

@@ -78,7 +78,7 @@ async def test_the_acknowledgement_survives(tmp_path):
 
 
 async def test_a_full_disk_silences_no_alarm(tmp_path, monkeypatch):
-    """Events that can't be recorded are shown at once, kept, and sent as soon as the disk allows."""
+    """Events that can't be recorded are shown and told at once, and told once (F2)."""
     async with (
         receiving() as receiver,
         world(tmp_path, channels=HOOK.format(url=receiver.url), clock=HandWall()) as place,
@@ -86,6 +86,7 @@ async def test_a_full_disk_silences_no_alarm(tmp_path, monkeypatch):
         centre = place.service.centre
         place.service.ingest.subscriber.problem = ""
         await _refuse_once(centre, monkeypatch, place)
+        await receiver.wait(1)
         async with place.client() as client:
             assert (await client.get("/api/v1/alarms")).json()["items"][0]["level"] == 4
             health = await client.get("/api/v1/health")

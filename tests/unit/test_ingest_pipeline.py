@@ -4,6 +4,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -14,12 +15,13 @@ from ingest.intake import WINDOW, Intake, Message
 from ingest.pipeline import Pipeline
 from ingest.presence import PresenceBook
 from ingest.qc.control import QualityControl
-from ingest.replies import Replies
+from ingest.replies import Answers, Replies
 from ingest.store.duckdb import DuckDBStore
 from ingest.store.protocol import StoreRefusedError
 from telemetry.quality import Cause, Quality
 from telemetry.topics import Channel
 from telemetry.wire import Ack, Lane, encode, encode_batch
+from tests.unit.gateway_old import OldAck, OldEpochAck
 from tests.unit.ingest_data import SOURCE, HandClock, announce, batch, ids, level
 
 _DEADLINE_S = 5.0
@@ -113,6 +115,10 @@ async def running(centre: Centre):
 
 def committed(ack: Ack) -> list[tuple[int, tuple[tuple[int, int], ...]]]:
     return [(epoch.epoch, epoch.committed) for epoch in ack.epochs]
+
+
+def held(ack: Ack) -> list[tuple[int, tuple[tuple[int, int], ...]]]:
+    return [(epoch.epoch, epoch.held) for epoch in ack.epochs]
 
 
 async def test_a_batch_is_checked_stored_acknowledged_and_handed_on(store):
@@ -263,7 +269,7 @@ async def test_a_malformed_announcement_is_counted_and_the_old_one_stays(store):
 
 
 async def test_a_full_disk_silences_no_alarm_and_nothing_is_evaluated_twice(store):
-    """Rows are handed on unstored, stay unacknowledged, and are stored once when there is room."""
+    """Rows are handed on unstored, answered as held, and stored once when there is room."""
     async with running(Centre(store)) as centre:
         centre.announce(level("a"), level("b"))
         centre.send(batch(1, [1.0, 2.0]))
@@ -273,10 +279,15 @@ async def test_a_full_disk_silences_no_alarm_and_nothing_is_evaluated_twice(stor
         centre.send(batch(2, [3.0, 4.0]))
         unstored = await centre.next_commit()
         assert (unstored.number, unstored.stored, [one.seq for one in unstored.batches]) == (0, False, [2])
+        assert held(await centre.next_ack()) == [(7, ((2, 2),))]
         centre.send(batch(2, [3.0, 4.0]), batch(3, [5.0, 6.0]))
         unstored = await centre.next_commit()
         assert [one.seq for one in unstored.batches] == [3]
         assert centre.pipeline.stats.store_problem == "no space left on device"
+        ack = await centre.next_ack()
+        while held(ack)[-1][1][-1][1] < 3:
+            assert held(ack) == [(7, ((2, 2),))], "said again, since the first word may have been lost"
+            ack = await centre.next_ack()
         assert centre.replies.clear() == []
         assert store.count() == 2
         store.is_full = False
@@ -298,10 +309,52 @@ async def test_a_store_that_refuses_is_asked_again_without_new_messages(store):
         centre.announce(level("a"), level("b"))
         centre.send(batch(1, [1.0, 2.0]))
         assert not (await centre.next_commit()).stored
+        assert held(await centre.next_ack()) == [(7, ((1, 1),))]
         store.is_full = False
         assert committed(await centre.next_ack()) == [(7, ((1, 1),))]
         commit = await centre.next_commit()
     assert (commit.number, commit.batches, commit.stored) == (1, (), True)
+
+
+async def test_a_long_time_without_a_store_costs_no_memory_and_every_batch_is_judged_once(store):
+    """ADR 0005: beyond the window only numbers are remembered; their gateway sends them again for the record."""
+    async with running(Centre(store)) as centre:
+        centre.announce(level("a"), level("b"))
+        store.is_full = True
+        judged, answered = [], set()
+        for seq in range(1, 4 * WINDOW + 1):
+            centre.send(batch(seq, [1.0, 2.0]))
+            judged += [one.seq for one in (await centre.next_commit()).batches]
+            answered |= {first for _, ranges in held(await centre.next_ack()) for first, _ in ranges}
+        assert judged == sorted(answered) == list(range(1, 4 * WINDOW + 1))
+        assert len(centre.pipeline._waiting) == WINDOW
+        centre.send(batch(4 * WINDOW, [1.0, 2.0]))
+        assert held(await centre.next_ack()) == [(7, ((4 * WINDOW, 4 * WINDOW),))]
+        store.is_full = False
+        centre.now_s += 60
+        centre.announce(level("a"), level("b"))
+        while not committed(await centre.next_ack()):
+            continue
+        centre.send(*(batch(seq, [1.0, 2.0]) for seq in range(2 * WINDOW, 2 * WINDOW + 20)))
+        while store.count() < 2 * (WINDOW + 20):
+            assert (await centre.next_commit()).batches == (), "judged once"
+    assert store.count() == 2 * (WINDOW + 20)
+
+
+def test_what_is_held_is_said_apart_from_the_rest():
+    """A gateway of before ADR 0005 refuses the message with the word that it does not know, and loses nothing by it."""
+    answers, replies = Answers(), Replies()
+    answers.committed(SOURCE, 7, 1)
+    answers.held(SOURCE, 7, 2)
+    answers.ask(SOURCE)
+    replies.post(answers)
+    (_, first), (_, second) = replies.clear()
+    assert (held(first), first.run) == ([(7, ((2, 2),))], replies.run)
+    assert msgspec.msgpack.decode(encode(second), type=OldAck) == OldAck(
+        epochs=(OldEpochAck(epoch=7, committed=((1, 1),)),), announce=True
+    )
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.msgpack.decode(encode(first), type=OldAck)
 
 
 async def test_a_gateway_that_ignores_its_window_fills_nobodys_memory(store):

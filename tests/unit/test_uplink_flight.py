@@ -108,3 +108,79 @@ def test_dropped_batches_leave_the_window(spool, flight):
     for entry in sent:
         spool.spoil(entry)
     assert len(send_all(flight, 0.1)) == 6
+
+
+def held(spool, run, *seqs):
+    return Ack(epochs=(EpochAck(epoch=spool.epoch, held=tuple((seq, seq) for seq in seqs)),), run=run)
+
+
+def test_what_the_centre_holds_gives_its_place_to_newer_batches_and_stays(spool, flight):
+    """ADR 0005: alarms go on while the centre's disk is full."""
+    for seq in range(1, 41):
+        spool.append(make_batch(), Lane.LIVE)
+        (sent,) = send_all(flight, float(seq) / 100)
+        assert (sent.seq, sent.lane) == (seq, Lane.LIVE)
+        assert not flight.take(held(spool, 5, seq), float(seq) / 100)
+    assert (spool.stats().batches, spool.held_batches(), flight.holding) == (40, 40, True)
+    assert flight.silent_s(1.0) == 0.0, "the centre is there"
+
+
+def test_what_is_held_is_tried_again_one_by_one_with_growing_patience(spool, flight):
+    for _ in range(3):
+        spool.append(make_batch(), Lane.LIVE)
+    send_all(flight)
+    flight.take(held(spool, 5, 1, 2, 3), 0.0)
+    tried = []
+    for now_s in range(1500):
+        for entry in send_all(flight, float(now_s)):
+            tried.append(now_s)
+            assert (entry.seq, entry.lane) == (1, Lane.BACKLOG)
+            flight.take(held(spool, 5, 1), float(now_s))
+    assert tried[:5] == [10, 30, 70, 150, 310]
+    assert {b - a for a, b in pairwise(tried[5:])} == {320}
+    assert flight.wait_s(1500.0) > 0
+
+
+def test_as_soon_as_anything_is_committed_all_that_is_held_goes_as_backlog(spool, flight):
+    for lane in (Lane.ALARM, Lane.LIVE, Lane.LIVE):
+        spool.append(make_batch(), lane)
+    sent = send_all(flight)
+    flight.take(held(spool, 5, *(entry.seq for entry in sent)), 0.0)
+    (fresh,) = spool.append(make_batch(), Lane.LIVE)
+    assert [entry.seq for entry in send_all(flight, 1.0)] == [fresh.seq]
+    assert flight.take(committed(spool, fresh.seq), 1.0)
+    again = send_all(flight, 1.0)
+    assert [(entry.seq, entry.lane) for entry in again] == [(seq, Lane.BACKLOG) for seq in (1, 2, 3)]
+    flight.take(committed(spool, 1, 2, 3), 1.0)
+    assert (spool.stats().batches, flight.holding, flight.wait_s(1.0)) == (0, False, None)
+
+
+def test_a_new_run_of_the_centre_hears_again_what_the_former_one_held(spool, flight):
+    for _ in range(3):
+        spool.append(make_batch(), Lane.LIVE)
+    send_all(flight)
+    flight.take(held(spool, 5, 1, 2, 3), 0.0)
+    spool.append(make_batch(), Lane.LIVE)
+    send_all(flight, 1.0)
+    flight.take(held(spool, 6, 4), 1.0)
+    assert [entry.seq for entry in send_all(flight, 1.0)] == [1, 2, 3]
+
+
+def test_a_reconnect_tries_one_of_what_is_held_and_not_all(spool, flight):
+    for _ in range(30):
+        spool.append(make_batch(), Lane.BACKLOG)
+    for _ in range(2):
+        flight.take(held(spool, 5, *(entry.seq for entry in send_all(flight))), 0.0)
+    flight.clear()
+    assert [entry.seq for entry in send_all(flight, 1.0)] == [1]
+
+
+def test_what_the_centre_commits_from_its_memory_is_not_sent_again(spool, flight):
+    for _ in range(3):
+        spool.append(make_batch(), Lane.LIVE)
+    send_all(flight)
+    flight.take(held(spool, 5, 1, 2, 3), 0.0)
+    assert flight.take(committed(spool, 1, 2), 1.0)
+    assert [entry.seq for entry in send_all(flight, 1.0)] == [3]
+    assert not flight.take(held(spool, 5, 1, 99), 1.0), "gone, and never ours"
+    assert not flight.holding

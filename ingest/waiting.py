@@ -1,0 +1,81 @@
+"""Waiting: checked batches that are not committed yet, and which ones the engine has judged all the same (ADR 0005)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ingest.admission import Name, name_of
+from ingest.store.ranges import Ranges
+from telemetry.batch import Batch
+
+
+@dataclass(slots=True)
+class Held:
+    """A batch in memory; ``judged`` once it was handed on to the engine unstored."""
+
+    batch: Batch
+    judged: bool
+
+
+class Waiting:
+    """One thread uses it. At most ``most`` judged batches of a gateway stay in memory, so that they are committed at
+    once when there is room; of the others only the numbers are remembered, as ranges, since their gateway keeps them.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._held: dict[Name, Held] = {}
+        self._per_source: dict[str, int] = {}
+        self._judged: dict[tuple[str, int], Ranges] = {}
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __contains__(self, name: Name) -> bool:
+        return name in self._held
+
+    def has_judged(self, name: Name) -> bool:
+        """Whether the engine has seen this batch unstored, in this run of the centre."""
+        ranges = self._judged.get(name[:2])
+        return ranges is not None and name[2] in ranges
+
+    def has_room(self, source: str) -> bool:
+        """Whether a gateway has fewer batches here than it may."""
+        return self._per_source.get(source, 0) < self._most
+
+    def put(self, batch: Batch) -> None:
+        """Keep a checked batch; one that was judged before is not handed on again."""
+        name = name_of(batch)
+        self._held[name] = Held(batch, self.has_judged(name))
+        self._per_source[batch.source] = self._per_source.get(batch.source, 0) + 1
+
+    def group(self, most_rows: int) -> list[Held]:
+        """The oldest batches, as many as make ``most_rows``, at least one where there is any."""
+        group, rows = list[Held](), 0
+        for held in self._held.values():
+            if rows and rows + len(held.batch) > most_rows:
+                break
+            group.append(held)
+            rows += len(held.batch)
+        return group
+
+    def leave(self, group: Sequence[Held]) -> None:
+        """These are part of the record now."""
+        for held in group:
+            self._forget(name_of(held.batch))
+
+    def judge(self) -> tuple[Batch, ...]:
+        """Take what the engine must see although the store does not take it; beyond ``most`` only the number stays."""
+        fresh = [held for held in self._held.values() if not held.judged]
+        for held in fresh:
+            held.judged = True
+            source, epoch, seq = name = name_of(held.batch)
+            self._judged.setdefault((source, epoch), Ranges()).add(seq, seq)
+            if self._per_source[source] > self._most:
+                self._forget(name)
+        return tuple(held.batch for held in fresh)
+
+    def _forget(self, name: Name) -> None:
+        del self._held[name]
+        self._per_source[name[0]] -= 1
+        if not self._per_source[name[0]]:
+            del self._per_source[name[0]]
