@@ -1,4 +1,4 @@
-"""One connection to a broker: aiomqtt's client, mended where the field needs it. Nothing else here imports aiomqtt.
+"""One connection to a broker: the client, mended further where the field needs it. Nothing else here imports aiomqtt.
 
 Nagle's algorithm holds a small publish back until the broker's TCP has acknowledged the one before, which costs 40 ms
 now and then (13 to 17 ms at p99); so TCP_NODELAY is set. The broker needs the same for its own direction: nats-server
@@ -14,11 +14,12 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
-from aiomqtt import Client, Message, MqttError, Will
+from aiomqtt import Message, MqttError, Will
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from telemetry.broker import BrokerAddress
+from telemetry.mqtt import Client
 
 LOSSES: Final = (MqttError, TimeoutError)
 """What every method may raise: there is no connection, or no answer in time."""

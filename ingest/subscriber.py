@@ -23,6 +23,7 @@ from ingest.presence import PresenceBook
 from ingest.replies import Replies
 from telemetry.broker import BrokerAddress
 from telemetry.clock import Clock
+from telemetry.mqtt import Client
 from telemetry.topics import PREFIX, Channel, parse, topic
 from telemetry.wire import Status, decode, encode
 
@@ -106,8 +107,8 @@ class Subscriber:
                 async with asyncio.timeout(_DEADLINE_S):
                     await client.publish(topic(source, Channel.ACK), encode(ack), qos=0, timeout=_OURS)
 
-    def _client(self) -> aiomqtt.Client:
-        return aiomqtt.Client(
+    def _client(self) -> Client:
+        return Client(
             self._broker.host,
             self._broker.port,
             username=self._broker.user,
@@ -133,8 +134,8 @@ class Subscriber:
             self._presence.heard(address.source, time.monotonic(), self._clock.now_ns())
         if address.channel is Channel.STATUS:
             self._status(address.source, payload)
-        else:
-            self._intake.put(Message(address.source, address.channel, payload))
+            return
+        self._intake.put(Message(address.source, address.channel, payload))
 
     def _status(self, source: str, payload: bytes) -> None:
         try:
