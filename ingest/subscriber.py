@@ -20,7 +20,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from ingest.intake import Intake, Message
 from ingest.presence import PresenceBook
-from ingest.replies import Replies
+from ingest.replies import Answers, Replies
 from telemetry.broker import BrokerAddress
 from telemetry.clock import Clock
 from telemetry.mqtt import Client
@@ -135,7 +135,15 @@ class Subscriber:
         if address.channel is Channel.STATUS:
             self._status(address.source, payload)
             return
+        if message.retain and address.channel is Channel.ANNOUNCE:
+            self._ask(address.source)
         self._intake.put(Message(address.source, address.channel, payload))
+
+    def _ask(self, source: str) -> None:
+        """A gateway that was there before us has sent into the void: it need not wait until its batches are overdue."""
+        answers = Answers()
+        answers.ask(source)
+        self._replies.post(answers)
 
     def _status(self, source: str, payload: bytes) -> None:
         try:

@@ -73,6 +73,7 @@ class Gateway:
     def __init__(self, client: aiomqtt.Client, source: str = SOURCE) -> None:
         self.client = client
         self.source = source
+        self.asked = 0
 
     async def publish(self, channel: Channel, payload: bytes, *, retain: bool = False) -> None:
         await self.client.publish(topic(self.source, channel), payload, qos=int(retain), retain=retain)
@@ -82,8 +83,9 @@ class Gateway:
             return decode(bytes((await anext(aiter(self.client.messages))).payload), Ack)
 
     async def acknowledged(self, seq: int) -> bool:
-        found = [epoch for epoch in (await self.answer()).epochs if any(a <= seq <= b for a, b in epoch.committed)]
-        return bool(found)
+        while not (epochs := (await self.answer()).epochs):
+            self.asked += 1
+        return any(a <= seq <= b for epoch in epochs for a, b in epoch.committed)
 
     async def send(self, seq: int) -> None:
         await self.publish(Channel.DATA, encode_batch(batch(seq, [1.0, 2.0], source=self.source), Lane.LIVE))
@@ -173,6 +175,19 @@ async def test_a_centre_that_starts_again_continues_where_it_was(broker, tmp_pat
                 assert await field.acknowledged(seq)
             assert [commit.number for commit in centre.store.rows_after(0)] == [1, 2]
             assert [commit.number for commit in centre.commits] == [2]
+
+
+async def test_a_centre_that_starts_asks_the_gateways_that_are_there_already(broker, tmp_path):
+    """What they sent while it was away, no broker kept: they send it again at once, and are asked once only."""
+    async with gateway(broker) as field:
+        await field.publish(Channel.ANNOUNCE, encode(announce(level("a"), level("b"))), retain=True)
+        async with running(broker, tmp_path):
+            assert (await field.answer()).announce
+            await field.publish(Channel.ANNOUNCE, encode(announce(level("a"), level("b"))), retain=True)
+            for seq in (1, 2):
+                await field.send(seq)
+                assert await field.acknowledged(seq)
+            assert field.asked == 0
 
 
 async def test_a_full_window_of_many_gateways_is_taken_without_loss(broker, tmp_path):
