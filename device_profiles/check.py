@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from device_profiles import model
-from device_profiles.model import MAX_REGISTERS, Golden, Point, PointChange, Profile, Register
+from device_profiles.model import MAX_REGISTERS, AnyProfile, Golden, Measured, Point, PointChange, Profile, Register
 from telemetry.quantity import QUANTITIES
 from telemetry.settings import Document, Step
 from telemetry.topics import is_name
@@ -43,7 +44,7 @@ def changed(point: Point, change: PointChange) -> Point:
     return msgspec.structs.replace(point, **given)
 
 
-def _said(document: Document[Any], where: Where, ask: Callable[..., R], *arguments: Any) -> R:
+def said(document: Document[Any], where: Where, ask: Callable[..., R], *arguments: Any) -> R:
     """What ``ask`` answers, or its ValueError at a place of the file."""
     try:
         return ask(*arguments)
@@ -51,26 +52,33 @@ def _said(document: Document[Any], where: Where, ask: Callable[..., R], *argumen
         raise document.error(where, str(exc)) from exc
 
 
-def _within(document: Document[Any], where: Where, number: float, low: float, high: float) -> None:
+def within(document: Document[Any], where: Where, number: float, low: float, high: float) -> None:
+    """Refuse a number at a place of the file outside of ``low`` to ``high``."""
     if not low <= number <= high:
         raise document.error(where, f"{number}, expected {low} to {high}")
 
 
-def _check_device(document: Document[Profile]) -> None:
-    profile = document.settings
+def check_any(document: Document[Any]) -> None:
+    """What can be wrong with every profile: its name, its line, its rest."""
+    profile: AnyProfile = document.settings
     if not is_name(profile.name):
         raise document.error(("name",), f"{profile.name!r}, expected lower-case letters, digits and hyphens")
+    if profile.serial is not None:
+        within(document, ("serial", "baud"), profile.serial.baud, 300, 1_000_000)
+    within(document, ("pause_after_ms",), profile.pause_after_ms, 0, 60_000)
+
+
+def _check_device(document: Document[Profile]) -> None:
+    profile = document.settings
+    check_any(document)
     if not profile.transports or len(set(profile.transports)) != len(profile.transports):
         raise document.error(("transports",), f"{list(profile.transports)}, expected tcp or rtu or both, each once")
     if "rtu" in profile.transports and profile.serial is None:
         raise document.error(("transports",), "rtu without serial, expected serial with the baud rate of the device")
-    if profile.serial is not None:
-        _within(document, ("serial", "baud"), profile.serial.baud, 300, 1_000_000)
-    _within(document, ("max_registers",), profile.max_registers, 1, MAX_REGISTERS)
-    _within(document, ("pause_after_ms",), profile.pause_after_ms, 0, 60_000)
-    _within(document, ("unit",), profile.unit, 0, 247)
+    within(document, ("max_registers",), profile.max_registers, 1, MAX_REGISTERS)
+    within(document, ("unit",), profile.unit, 0, 247)
     for at, hole in enumerate(profile.holes):
-        _said(document, ("holes", at), model.span, hole)
+        said(document, ("holes", at), model.span, hole)
 
 
 def _check_gates(document: Document[Profile]) -> None:
@@ -82,33 +90,43 @@ def _check_gates(document: Document[Profile]) -> None:
             raise document.error(where, f"min {gate.min} above max {gate.max}, expected min <= max")
 
 
-def _check_points(document: Document[Profile]) -> None:
-    profile = document.settings
-    if not profile.points:
+def check_points(document: Document[Any], check_one: Callable[[Where, Any], None]) -> None:
+    """Refuse what is wrong with the points' names, and with each point as ``check_one`` sees it."""
+    points = document.settings.points
+    if not points:
         raise document.error(("points",), "no point, expected at least one")
     seen: set[str] = set()
-    for at, point in enumerate(profile.points):
+    for at, point in enumerate(points):
         where: Where = ("points", at)
         if not is_name(point.name) or point.name in seen:
             problem = "stands here twice" if point.name in seen else "is no name"
             raise document.error((*where, "name"), f"{point.name!r} {problem}, expected one of its own (a-z, 0-9, -)")
         seen.add(point.name)
-        _check_point(document, where, point)
+        check_one(where, point)
 
 
-def _check_point(document: Document[Profile], where: Where, point: Point) -> None:
-    spot = _check_register(document, (*where, "register"), point.register)
-    _check_mask(document, (*where, "mask"), point.mask, spot)
+def _check_points(document: Document[Profile]) -> None:
+    check_points(document, partial(_check_point, document))
+
+
+def check_measured(document: Document[Any], where: Where, point: Measured) -> None:
+    """What can be wrong with a point of any protocol."""
     if point.quantity not in QUANTITIES:
         known = ", ".join(sorted(QUANTITIES))
         raise document.error((*where, "quantity"), f"unknown quantity {point.quantity!r}, expected one of {known}")
-    _said(document, (*where, "unit"), conversion, point.unit, QUANTITIES[point.quantity].unit)
+    said(document, (*where, "unit"), conversion, point.unit, QUANTITIES[point.quantity].unit)
     if point.scale == 0:
         raise document.error((*where, "scale"), "0, expected a number that keeps the reading")
     if not point.valid[0] < point.valid[1]:
         raise document.error((*where, "valid"), f"{list(point.valid)}, expected [low, high] with low < high")
     if point.modulus is not None and point.modulus <= 0:
         raise document.error((*where, "modulus"), f"{point.modulus}, expected more than 0")
+
+
+def _check_point(document: Document[Profile], where: Where, point: Point) -> None:
+    spot = _check_register(document, (*where, "register"), point.register)
+    _check_mask(document, (*where, "mask"), point.mask, spot)
+    check_measured(document, where, point)
     for number, gate in enumerate(point.gates):
         if gate not in document.settings.gates:
             known = ", ".join(document.settings.gates) or "none at all"
@@ -116,7 +134,7 @@ def _check_point(document: Document[Profile], where: Where, point: Point) -> Non
 
 
 def _check_register(document: Document[Profile], where: Where, text: str) -> Register:
-    spot = _said(document, where, model.register, text)
+    spot = said(document, where, model.register, text)
     profile = document.settings
     if not spot.table.is_bits and spot.count > profile.max_registers:
         raise document.error(where, f"{spot.count} registers, expected at most max_registers {profile.max_registers}")

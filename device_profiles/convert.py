@@ -4,14 +4,16 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeVar
 
 from device_profiles import model, words
-from device_profiles.model import Gate, Point, Register, Table
+from device_profiles.model import Gate, Measured, Point, Register, Table
+from telemetry.batch import F64
 from telemetry.quantity import QUANTITIES
 from telemetry.units import conversion
 
 _LARGEST_DENOMINATOR: Final = 10**9
+_N = TypeVar("_N", float, F64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +27,17 @@ class Linear:
     denominator: float
     offset: float
 
-    def value(self, raw: float) -> float:
+    def value(self, raw: _N) -> _N:
         """The reading in the canonical unit."""
         return raw * self.numerator / self.denominator + self.offset
 
-    def raw(self, value: float) -> float:
+    def raw(self, value: _N) -> _N:
         """The raw number that would read so."""
         return (value - self.offset) * self.denominator / self.numerator
 
 
 @lru_cache(maxsize=4096)
-def linear(point: Point, quantity: str | None = None, offset: float = 0.0) -> Linear:
+def linear(point: Measured, quantity: str | None = None, offset: float = 0.0) -> Linear:
     """Fold scale, unit and an extra canonical ``offset``; raises ValueError for a unit that does not convert."""
     gain, shift = conversion(point.unit, QUANTITIES[quantity or point.quantity].unit)
     exact = Fraction(repr(point.scale)) * Fraction(repr(gain))
@@ -63,17 +65,38 @@ def encode(point: Point, value: float) -> Patch:
     spot = model.register(point.register)
     if math.isnan(value):
         return _patch(spot, point.mask, _missing(point, spot))
-    raw = linear(point).raw(value)
-    return _patch(spot, point.mask, raw if spot.type.is_float else round(raw))
+    return hold(spot, point.mask, linear(point).raw(value))
+
+
+def hold(spot: Register, mask: int | None, raw: float) -> Patch:
+    """A raw number as a register, or the field of it, holds it: rounded unless the type takes fractions.
+
+    Raises ValueError for one that it can't hold: nothing is wrapped or cut off.
+    """
+    number = round(raw) if math.isfinite(raw) and not spot.type.is_float else raw
+    low, high = limits(spot, mask)
+    if not low <= number <= high:
+        place = f"{spot.table} 0x{spot.address:04X} {spot.type.name}"
+        raise ValueError(f"{raw:g} in {place}, expected {low:g} to {high:g}")
+    return _patch(spot, mask, number)
+
+
+def limits(spot: Register, mask: int | None) -> tuple[float, float]:
+    """The lowest and highest raw number that a register, or the field ``mask`` of it, can hold."""
+    if mask is None:
+        return spot.type.low, spot.type.high
+    return 0, mask >> shift(mask)
 
 
 def steer(gate: Gate, *, opened: bool) -> Patch:
     """What a device shows when readings count, or when they don't; raises ValueError for a gate that can't be shut."""
+    spot = model.register(gate.register)
+    low, high = limits(spot, gate.mask)
     bounds = [gate.min, gate.max] if opened else [gate.min - 1, gate.max + 1]
-    usable = [bound for bound in bounds if math.isfinite(bound) and bound >= 0]
+    usable = [bound for bound in bounds if low <= bound <= high]
     if not usable:
         raise ValueError(f"gate on {gate.register!r}: always {'shut' if opened else 'open'}, expected min or max")
-    return _patch(model.register(gate.register), gate.mask, usable[0])
+    return _patch(spot, gate.mask, usable[0])
 
 
 def _missing(point: Point, spot: Register) -> float:

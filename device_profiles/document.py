@@ -3,7 +3,8 @@
 import sys
 
 from device_profiles import registry
-from device_profiles.model import Golden, Point, Profile
+from device_profiles.field_model import FieldProfile
+from device_profiles.model import Golden, Measured, Point, Profile
 from telemetry.quantity import QUANTITIES
 
 
@@ -17,8 +18,26 @@ def page() -> str:
     return head + "".join(_section(registry.load(name)) for name in registry.names())
 
 
-def _section(profile: Profile) -> str:
-    parts = [f"\n## {profile.name}\n\n{profile.title.en} ({profile.title.zh}).\n\n{_facts(profile)}\n"]
+def _section(profile: Profile | FieldProfile) -> str:
+    title = f"\n## {profile.name}\n\n{profile.title.en} ({profile.title.zh}).\n\n"
+    return title + (_fields(profile) if isinstance(profile, FieldProfile) else _registers(profile))
+
+
+def _fields(profile: FieldProfile) -> str:
+    parts = [f"Speaks [{profile.protocol}](protocols/{profile.protocol}.md) over {' and '.join(profile.transports)}"]
+    parts.append(f"{_line(profile)}. Source: {profile.source}\n")
+    parts.append("\n| point | quantity | device's unit | field | scale | range | over range | missing |\n")
+    parts.append("|---|---|---|---|---|---|---|---|\n")
+    parts += [f"{_start(point)} | `{point.field}` {_end(point)} |\n" for point in profile.points]
+    parts += [f"\n- Defect: {defect}" for defect in profile.defects]
+    for golden in profile.golden:
+        said = "; ".join(f"`{one.asked}` -> `{one.sent}`" if one.asked else f"`{one.sent}`" for one in golden.messages)
+        parts.append(f"\n- Golden message: {said}. {golden.source}")
+    return "".join(parts) + "\n"
+
+
+def _registers(profile: Profile) -> str:
+    parts = [f"{_facts(profile)}\n"]
     parts.append("\n| point | quantity | device's unit | register | scale | range | over range | missing | gates |\n")
     parts.append("|---|---|---|---|---|---|---|---|---|\n")
     parts += [_row(point) for point in profile.points]
@@ -30,21 +49,29 @@ def _section(profile: Profile) -> str:
 
 
 def _facts(profile: Profile) -> str:
+    ways = " and ".join(profile.transports)
+    return f"Speaks Modbus {ways}{_line(profile)}, unit {profile.unit}. Source: {profile.source}"
+
+
+def _line(profile: Profile | FieldProfile) -> str:
     serial = profile.serial
-    line = f", {serial.baud} 8{serial.parity}{serial.stop}" if serial else ""
-    return f"Speaks Modbus {' and '.join(profile.transports)}{line}, unit {profile.unit}. Source: {profile.source}"
+    return f", {serial.baud} {serial.data}{serial.parity}{serial.stop}" if serial else ""
 
 
 def _row(point: Point) -> str:
-    quantity = QUANTITIES[point.quantity]
-    missing = ", ".join(f"{code:g}" for code in point.missing) or "-"
     mask = "" if point.mask is None else f" & 0x{point.mask:X}"
-    valid = f"{point.valid[0]:g} to {point.valid[1]:g}"
     gates = ", ".join(point.gates) or "-"
-    return (
-        f"| {point.name} | {quantity.en} ({quantity.unit}) | {point.unit} | `{point.register}`{mask} | {point.scale:g} "
-        f"| {valid} | {point.danger} | {missing} | {gates} |\n"
-    )
+    return f"{_start(point)} | `{point.register}`{mask} {_end(point)} | {gates} |\n"
+
+
+def _start(point: Measured) -> str:
+    quantity = QUANTITIES[point.quantity]
+    return f"| {point.name} | {quantity.en} ({quantity.unit}) | {point.unit}"
+
+
+def _end(point: Measured) -> str:
+    missing = ", ".join(f"{code:g}" for code in point.missing) or "-"
+    return f"| {point.scale:g} | {point.valid[0]:g} to {point.valid[1]:g} | {point.danger} | {missing}"
 
 
 def _gate(profile: Profile, name: str) -> str:

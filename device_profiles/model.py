@@ -79,11 +79,11 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     note: str = ""
 
 
-class Point(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Measured(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One measured quantity: ``device value = raw * scale + offset`` in ``unit``, the unit that the device uses.
 
     ``missing`` are raw numbers that mean "no reading"; ``valid`` is the range that the sensor can measure and
-    ``modulus`` the value at which a totaliser starts again, both in ``unit``. ``mask`` picks bits of the raw number.
+    ``modulus`` the value at which a totaliser starts again, both in ``unit``.
     """
 
     name: str
@@ -91,19 +91,24 @@ class Point(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """One that the product knows; it decides the canonical unit."""
     unit: str
     """The unit that the device uses; converted once, at decoding."""
-    register: str
-    """Table, address and type: ``holding 0x0010 s32 cdab``, ``input 3 u8 low``, ``holding 7 bit 4``, ``coil 12``."""
     valid: tuple[float, float]
     scale: float = 1.0
     offset: float = 0.0
-    mask: int | None = None
     missing: tuple[float, ...] = ()
     danger: Danger = "high"
     """Beyond which end of ``valid`` a reading is doubtful evidence, not void."""
-    gates: tuple[str, ...] = ()
-    """Names of gates that must be open."""
     modulus: float | None = None
     note: str = ""
+
+
+class Point(Measured, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A quantity in registers; ``mask`` picks bits of the raw number."""
+
+    register: str
+    """Table, address and type: ``holding 0x0010 s32 cdab``, ``input 3 u8 low``, ``holding 7 bit 4``, ``coil 12``."""
+    mask: int | None = None
+    gates: tuple[str, ...] = ()
+    """Names of gates that must be open."""
 
 
 class PointChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -148,34 +153,43 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     baud: int
     parity: Literal["N", "E", "O"] = "N"
     stop: Literal[1, 2] = 1
+    data: Literal[7, 8] = 8
 
 
-class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A device: where its numbers stand, what they mean, and what it does wrong.
+class AnyProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every device has: ``source`` says where its description comes from, ``defects`` what it does wrong.
 
-    ``holes`` are addresses that must never be read (``holding 0x10-0x1F``); ``pause_after_ms`` is the rest it needs
-    after each answer; ``source`` says where the map comes from and ``defects`` what is known to be wrong with it.
+    ``pause_after_ms`` is the rest that it needs after each answer.
     """
 
     name: str
     """The name of the file without .yaml."""
     title: Text
     source: str
-    """Where the register map comes from."""
+    """Where the register map, or the description of the fields, comes from."""
+    serial: Line | None = None
+    """The line as it leaves the factory; only for serial lines."""
+    pause_after_ms: float = 0.0
+    defects: tuple[str, ...] = ()
+
+
+class Profile(AnyProfile, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A Modbus device: where its numbers stand and what they mean.
+
+    ``holes`` are addresses that must never be read (``holding 0x10-0x1F``).
+    """
+
+    protocol: Literal["modbus"] = "modbus"
     transports: tuple[Transport, ...]
     points: tuple[Point, ...]
     golden: tuple[Golden, ...]
-    serial: Line | None = None
-    """The line as it leaves the factory; only for ``rtu``."""
     unit: int = 1
     """The unit number as it leaves the factory."""
     max_registers: int = MAX_REGISTERS
     """Registers in one read at most."""
-    pause_after_ms: float = 0.0
     holes: tuple[str, ...] = ()
     gates: dict[str, Gate] = {}
     variants: dict[str, Variant] = {}
-    defects: tuple[str, ...] = ()
 
 
 _GRAMMAR: Final = "expected like 'holding 0x0010 s32 cdab', 'input 3 u8 low', 'holding 7 bit 4' or 'coil 12'"

@@ -3,12 +3,13 @@
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
-from device_profiles.check import check
+from device_profiles import check, field_check
+from device_profiles.field_model import FieldProfile
 from device_profiles.model import Profile
 from telemetry import settings
-from telemetry.settings import SettingsError
+from telemetry.settings import Document, SettingsError
 
 _SUFFIX: Final = ".yaml"
 
@@ -35,7 +36,7 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(_catalog()))
 
 
-def load(name: str, base: Path | None = None) -> Profile:
+def load(name: str, base: Path | None = None) -> Profile | FieldProfile:
     """A profile by its name, or by the path of a file (relative to ``base``); raises SettingsError."""
     if name.endswith(_SUFFIX):
         return read(Path(name) if base is None else base / name)
@@ -45,6 +46,23 @@ def load(name: str, base: Path | None = None) -> Profile:
 
 
 @cache
-def read(path: Path) -> Profile:
-    """A profile from its file, checked; raises SettingsError."""
-    return check(settings.load(path, Profile))
+def read(path: Path) -> Profile | FieldProfile:
+    """A profile from its file, checked; its ``protocol`` decides what it may hold. Raises SettingsError."""
+    document = settings.load_as(path, _kind)
+    if isinstance(document.settings, FieldProfile):
+        return field_check.check(cast("Document[FieldProfile]", document))
+    return check.check(cast("Document[Profile]", document))
+
+
+def modbus(name: str, base: Path | None = None) -> Profile:
+    """The profile of a Modbus device, as ``load`` finds it; raises SettingsError for a device of another protocol."""
+    profile = load(name, base)
+    if isinstance(profile, FieldProfile):
+        raise SettingsError(f"{name} speaks {profile.protocol}, expected a device that speaks Modbus")
+    return profile
+
+
+def _kind(tree: settings.Tree) -> type[Profile] | type[FieldProfile]:
+    """Which struct a file is: that of registers, unless it names another protocol."""
+    other = isinstance(tree, dict) and tree.get("protocol", "modbus") != "modbus"
+    return FieldProfile if other else Profile

@@ -7,24 +7,21 @@ to it (the line is overloaded) is skipped: counted, and recorded as MISSING with
 
 import heapq
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 import structlog
 
 from edge_agent.breaker import Breaker
-from edge_agent.compiled import BusPlan, SerialPlan
-from edge_agent.device import Device, Poll
-from edge_agent.drivers.modbus.driver import Line, LineCounters, LineDownError
-from edge_agent.drivers.modbus.rtu import SerialLine
-from edge_agent.drivers.modbus.tcp import TcpLine
+from edge_agent.compiled import BusPlan, PolledPlan
+from edge_agent.lines.line import LineDownError
+from edge_agent.opened import opened
+from edge_agent.poll import Poll, Pollable
+from edge_agent.stats import OK, BusStats, DeviceStats, Sink
 from telemetry.batch import Batch, concat, missing, rows
 from telemetry.clock import MINUTE_NS, SECOND_NS, Clock
 from telemetry.quality import Cause
 
-Sink = Callable[[Batch], None]
 _log = structlog.get_logger(__name__)
 _RECONNECT_NS: Final = (SECOND_NS, 30 * SECOND_NS)
 _PROBE_NS: Final = (SECOND_NS, 60 * SECOND_NS)
@@ -36,34 +33,12 @@ _SKIPS_RECORDED: Final = 60
 """Skipped moments that become rows at most, so that a leap of the clock makes no flood; all of them are counted."""
 _LOG_EVERY_NS: Final = MINUTE_NS
 """A device that comes and goes is logged no more often; its figures count everything."""
-OK: Final = "ok"
-
-
-@dataclass(slots=True)
-class DeviceStats:
-    """How one device has done since start. ``state`` is ``ok`` or the reason of its last failure."""
-
-    state: str = "not polled yet"
-    polls: int = 0
-    failures: int = 0
-    held_back: int = 0
-    skipped: int = 0
-    rows: int = 0
-    missing_rows: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class BusStats:
-    """How one bus has done since start."""
-
-    line: LineCounters
-    devices: dict[str, DeviceStats] = field(default_factory=dict)
 
 
 class _Polled:
     """A device with its schedule, breaker and figures."""
 
-    def __init__(self, device: Device, breaker: Breaker) -> None:
+    def __init__(self, device: Pollable, breaker: Breaker) -> None:
         self.device, self.breaker = device, breaker
         self.stats = DeviceStats()
         self.due_ns = 0
@@ -76,23 +51,17 @@ class _Polled:
         return self.due_ns
 
 
-def open_line(plan: BusPlan) -> Line:
-    """The line of a bus, not yet connected."""
-    if isinstance(plan.line, SerialPlan):
-        return SerialLine(plan.line, plan.timeout_s)
-    return TcpLine(plan.line.host, plan.line.port, plan.timeout_s)
-
-
 class Bus:
     """Polls the devices of one line for ever, whatever fails; every batch goes to ``sink``."""
 
-    def __init__(self, plan: BusPlan, source: str, clock: Clock, sink: Sink, rng: np.random.Generator) -> None:
+    def __init__(
+        self, plan: BusPlan | PolledPlan, source: str, clock: Clock, sink: Sink, rng: np.random.Generator
+    ) -> None:
         self.plan, self._source, self._clock, self._sink = plan, source, clock, sink
-        self._line = open_line(plan)
+        self._line, devices = opened(plan)
         self._link = Breaker(*_RECONNECT_NS, rng, grace=1)
         self._down = ""
         self._shared = len(plan.devices) > 1
-        devices = [Device(device, plan.cost) for device in plan.devices]
         self._devices = [_Polled(device, Breaker(*_PROBE_NS, rng, grace=1)) for device in devices]
         self.stats = BusStats(self._line.counters, {one.device.plan.name: one.stats for one in self._devices})
 
@@ -178,7 +147,7 @@ class Bus:
             await self._connect(one.due_ns)
         except LineDownError as exc:
             return Poll(None, exc)
-        return await one.device.poll(self._line, one.due_ns)
+        return await one.device.poll(one.due_ns)
 
     async def _connect(self, due_ns: int) -> None:
         """Open the line when it is down and its turn has come (P18)."""
@@ -216,7 +185,7 @@ class Bus:
         if (was == OK) is (state == OK) or 0 <= one.due_ns - one.logged_ns < _LOG_EVERY_NS:
             return
         plan, one.logged_ns = one.device.plan, one.due_ns
-        _log.info("device", bus=self.plan.name, device=plan.name, unit=plan.unit, state=state, was=was)
+        _log.info("device", bus=self.plan.name, device=plan.name, address=plan.address, state=state, was=was)
 
     def _missing(self, one: _Polled, time_ns: int) -> Batch:
         batch = missing(self._source, one.device.plan.ids, time_ns, Cause.COMMS)

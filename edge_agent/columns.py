@@ -5,8 +5,10 @@ import math
 import msgspec
 
 from device_profiles import convert, model
-from device_profiles.model import Danger, Gate, Point
+from device_profiles.field_model import FieldPoint
+from device_profiles.model import Danger, Gate, Measured, Point
 from edge_agent.decode import Column, GateColumn
+from edge_agent.fields import FieldColumn
 from telemetry.quality import Cause, Quality
 from telemetry.quantity import QUANTITIES
 from telemetry.series import Series
@@ -29,7 +31,7 @@ class PointSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     skip: bool = False
 
 
-def series(point: Point, here: PointSettings, station: str, device: str, period_s: float) -> Series:
+def series(point: Measured, here: PointSettings, station: str, device: str, period_s: float) -> Series:
     """What the centre must know of a point; raises ValueError for a name, quantity, unit or range that can't be."""
     quantity = here.quantity or point.quantity
     if quantity not in QUANTITIES:
@@ -66,6 +68,17 @@ def column(point: Point, here: PointSettings, gates: dict[str, int]) -> Column:
     )
 
 
+def field_column(point: FieldPoint, here: PointSettings) -> FieldColumn:
+    """How to take a point out of what a device sent."""
+    return FieldColumn(
+        field=point.field,
+        linear=convert.linear(point, here.quantity, here.offset),
+        valid=_valid(point, here),
+        danger=here.danger or point.danger,
+        missing=point.missing,
+    )
+
+
 def gate_column(gate: Gate) -> GateColumn:
     """How to look at a gate."""
     verdict = Quality.MISSING if gate.verdict == "missing" else Quality.BAD
@@ -73,7 +86,7 @@ def gate_column(gate: Gate) -> GateColumn:
     return GateColumn(column=looked, low=gate.min, high=gate.max, verdict=verdict, cause=Cause[gate.cause])
 
 
-def _valid(point: Point, here: PointSettings) -> tuple[float, float]:
+def _valid(point: Measured, here: PointSettings) -> tuple[float, float]:
     """The sensor's range in the canonical unit."""
     if here.valid is not None:
         if not here.valid[0] < here.valid[1]:

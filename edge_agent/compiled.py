@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from edge_agent.decode import Column, GateColumn
+from edge_agent.drivers.contract import Polled, Pushed
+from edge_agent.fields import FieldColumn
 from edge_agent.plan import Limits, LineCost, silence_s
 from telemetry.batch import I64
 from telemetry.series import Series
@@ -17,18 +19,18 @@ class TcpPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SerialPlan:
-    """How a port is set; ``parity`` is N, E or O."""
+class _Characters:
+    """How characters go over a serial line; ``parity`` is N, E or O."""
 
-    port: str
     baud: int
     parity: str
     stop: int
+    data: int = 8
 
     @property
     def bits(self) -> int:
-        """Bits of one character: start, eight data bits, parity, stop."""
-        return 9 + (self.parity != "N") + self.stop
+        """Bits of one character: start, data bits, parity, stop."""
+        return 1 + self.data + (self.parity != "N") + self.stop
 
     @property
     def character_s(self) -> float:
@@ -42,27 +44,95 @@ class SerialPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DevicePlan:
-    """A device ready to be polled. ``ids`` of shape (n,) belong to ``columns`` and ``series`` in the same order."""
+class SerialPlan(_Characters):
+    """A serial port of this machine. ``rs485``: its driver switches the direction; ``echo``: it hears what it sends."""
+
+    port: str
+    rs485: bool = False
+    echo: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SerialServerPlan(_Characters):
+    """A serial server, and how the line behind it is set."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenPlan:
+    """Where devices call; ``connections`` at once at most."""
+
+    host: str
+    port: int
+    connections: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnyDevicePlan:
+    """What every device has. ``ids`` of shape (n,) belong to ``series`` in the same order; ``address`` is for logs."""
 
     name: str
-    unit: int
+    address: str
     series: tuple[Series, ...]
     ids: I64
+    period_ns: int
+    phase_ns: int
+    pause_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DevicePlan(AnyDevicePlan):
+    """A Modbus device ready to be polled; ``columns`` in the order of ``series``."""
+
+    unit: int
     columns: tuple[Column, ...]
     gates: tuple[GateColumn, ...]
     limits: Limits
-    period_ns: int
-    phase_ns: int
-    pause_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldDevicePlan(AnyDevicePlan):
+    """A device of another protocol; ``columns`` and ``periods_ns``, shape (n,), in the order of ``series``."""
+
+    columns: tuple[FieldColumn, ...]
+    periods_ns: I64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BusPlan:
-    """A line with its devices."""
+    """A line with its Modbus devices."""
 
     name: str
-    line: SerialPlan | TcpPlan
+    line: SerialPlan | SerialServerPlan | TcpPlan
     timeout_s: float
     cost: LineCost
     devices: tuple[DevicePlan, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolledPlan:
+    """A serial line with devices that are asked in another protocol."""
+
+    name: str
+    line: SerialPlan | SerialServerPlan
+    timeout_s: float
+    cost: LineCost
+    protocol: Polled
+    devices: tuple[FieldDevicePlan, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushedPlan:
+    """A place where devices send of their own accord; ``secret`` is what they must show, None for nothing."""
+
+    name: str
+    line: SerialPlan | SerialServerPlan | TcpPlan | ListenPlan
+    timeout_s: float
+    protocol: Pushed
+    devices: tuple[FieldDevicePlan, ...]
+    secret: str | None = None
+
+
+AnyBusPlan = BusPlan | PolledPlan | PushedPlan

@@ -18,6 +18,7 @@ from device_profiles.convert import Linear, shift
 from device_profiles.model import Danger, Register
 from device_profiles.words import from_bcd
 from edge_agent.plan import Span
+from edge_agent.scale import Readings, Scale
 from telemetry.batch import F64, I64, U8, U16, Mask
 from telemetry.quality import Cause, Quality
 
@@ -54,15 +55,6 @@ class GateColumn:
     cause: Cause
 
 
-@dataclass(frozen=True, slots=True)
-class Readings:
-    """What a poll gave, one row per column: value, quality, cause, all of shape (n,)."""
-
-    value: F64
-    quality: U8
-    cause: U16
-
-
 Answer = bytes | Cause
 """The data of one block, or why there are none."""
 
@@ -81,7 +73,7 @@ class Decoder:
         self._bcd = _positions([column.register.type.is_bcd for column in everything])
         self._masks = _Masks([_mask(column, blocks, home) for column, home in zip(everything, self._home, strict=True)])
         self._codes = _Codes(everything)
-        self._scale = _Scale(columns)
+        self._scale = Scale(columns, wide=any(column.register.type.name == "f64" for column in columns))
         self._gates = _Gates(columns, gates)
 
     def decode(self, answers: Sequence[Answer]) -> Readings:
@@ -154,37 +146,6 @@ class _Codes:
         return void
 
 
-class _Scale:
-    """Raw numbers to canonical units, and the sensor's range there."""
-
-    def __init__(self, columns: Sequence[Column]) -> None:
-        self._numerator = np.array([column.linear.numerator for column in columns])
-        self._denominator = np.array([column.linear.denominator for column in columns])
-        self._offset = np.array([column.linear.offset for column in columns])
-        self._wide = any(column.register.type.name == "f64" for column in columns)
-        self._low = np.array([column.valid[0] for column in columns])
-        self._high = np.array([column.valid[1] for column in columns])
-        self._below = _verdicts(columns, "low")
-        self._above = _verdicts(columns, "high")
-
-    def apply(self, raw: F64) -> F64:
-        """Values in canonical units; NaN for one beyond the numbers of a float."""
-        if not self._wide:
-            return raw * self._numerator / self._denominator + self._offset
-        with np.errstate(over="ignore"):
-            value = raw * self._numerator / self._denominator + self._offset
-        return np.where(np.isfinite(value), value, np.nan)
-
-    def judge(self, value: F64, cause: U16) -> tuple[U8, U16]:
-        quality = np.zeros(len(value), np.uint8)
-        below, above = value < self._low, value > self._high
-        if below.any() or above.any():
-            quality[below] = self._below[below]
-            quality[above] = self._above[above]
-            cause = np.where(below | above, cause | np.uint16(Cause.RANGE), cause)
-        return quality, cause
-
-
 class _Gates:
     """Which rows a shut gate spoils."""
 
@@ -252,8 +213,3 @@ def _signed(code: float, column: Column) -> float:
     """A missing code as the number that the type reads: 0xFFFF is -1 in a signed register."""
     kind, patterns = column.register.type, 2.0 ** (8 * column.register.type.size)
     return code - patterns if kind.low < 0 and not kind.is_float and kind.high < code < patterns else code
-
-
-def _verdicts(columns: Sequence[Column], end: Danger) -> U8:
-    verdicts = [Quality.SUSPECT if column.danger in (end, "both") else Quality.BAD for column in columns]
-    return np.array(verdicts, np.uint8)

@@ -1,15 +1,16 @@
 """One device being polled: its requests, what it refuses, and how it is."""
 
-from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
 from edge_agent.compiled import DevicePlan
-from edge_agent.decode import Answer, Readings, decoder
-from edge_agent.drivers.modbus.driver import Call, GarbledError, Line, LineDownError, LineError, NoAnswerError
+from edge_agent.decode import Answer, decoder
+from edge_agent.drivers.modbus.driver import Call, Line
 from edge_agent.drivers.modbus.frames import ExceptionAnswerError, Refusal
+from edge_agent.lines.line import GarbledError, LineDownError, LineError, NoAnswerError
 from edge_agent.plan import LineCost, Span, halves, merge
+from edge_agent.poll import Poll
 from telemetry.clock import MINUTE_NS
 from telemetry.quality import Cause
 
@@ -20,19 +21,11 @@ _REMEMBER_NS: Final = 10 * MINUTE_NS
 """After this a device is asked again for what it refused: it may have been set up, or have had a bad moment."""
 
 
-@dataclass(frozen=True, slots=True)
-class Poll:
-    """What a poll brought: readings (None: nothing at all), and the first failure in it."""
-
-    readings: Readings | None
-    failure: LineError | ExceptionAnswerError | None = None
-
-
 class Device:
     """A device's requests, compiled; they change only when the device refuses some of them (P2)."""
 
-    def __init__(self, plan: DevicePlan, cost: LineCost) -> None:
-        self.plan = plan
+    def __init__(self, plan: DevicePlan, cost: LineCost, line: Line) -> None:
+        self.plan, self._line = plan, line
         wanted = [column.span for column in plan.columns]
         self._wanted = tuple(sorted({*wanted, *(gate.column.span for gate in plan.gates)}))
         self._whole = merge(self._wanted, cost, plan.limits)
@@ -44,7 +37,7 @@ class Device:
         """What the device has refused to give, as far as it is remembered."""
         return tuple(span for span in self._wanted if not any(block.covers(span) for block in self._blocks))
 
-    async def poll(self, line: Line, due_ns: int) -> Poll:
+    async def poll(self, due_ns: int) -> Poll:
         """Ask for everything; a failure costs the registers that it touches and no others."""
         if self._settled_until_ns is not None and not 0 < self._settled_until_ns - due_ns <= _REMEMBER_NS:
             self._use(self._whole)
@@ -53,10 +46,10 @@ class Device:
         failure: LineError | ExceptionAnswerError | None = None
         for call in self._calls:
             try:
-                answers.append(await line.transact(call))
+                answers.append(await self._line.transact(call))
             except ExceptionAnswerError as exc:
                 if exc.code in _CUT and self._settled_until_ns is None:
-                    return await self._learn(line, due_ns)
+                    return await self._learn(due_ns)
                 failure = failure or exc
                 answers.append(_cause(exc))
             except GarbledError as exc:
@@ -73,12 +66,12 @@ class Device:
         lost: list[Answer] = [Cause.COMMS] * (len(self._blocks) - len(answers))
         return Poll(self._decoder.decode(answers + lost), failure)
 
-    async def _learn(self, line: Line, due_ns: int) -> Poll:
+    async def _learn(self, due_ns: int) -> Poll:
         """Find out what exactly is refused by halving, keep the rest, and remember it for a while."""
         found: list[tuple[Span, bytes]] = []
         try:
             for block in self._whole:
-                found += await self._narrow(line, block)
+                found += await self._narrow(block)
         except (LineError, ExceptionAnswerError) as exc:
             return self._result([_cause(exc)] * len(self._blocks), exc)
         self._settled_until_ns = due_ns + _REMEMBER_NS
@@ -89,14 +82,14 @@ class Device:
         _log.warning("device refuses registers", device=self.plan.name, unit=self.plan.unit, refused=refused)
         return self._result([data for _, data in found], None)
 
-    async def _narrow(self, line: Line, span: Span) -> list[tuple[Span, bytes]]:
+    async def _narrow(self, span: Span) -> list[tuple[Span, bytes]]:
         try:
-            return [(span, await line.transact(self._call(span)))]
+            return [(span, await self._line.transact(self._call(span)))]
         except ExceptionAnswerError as exc:
             if exc.code not in _CUT:
                 raise
             parts = halves(span, self._wanted)
-        return [found for part in parts for found in await self._narrow(line, part)]
+        return [found for part in parts for found in await self._narrow(part)]
 
     def _use(self, blocks: tuple[Span, ...]) -> None:
         self._blocks = blocks

@@ -8,8 +8,9 @@ from typing import Final
 
 import msgspec
 
-from edge_agent.compiled import BusPlan
-from edge_agent.settings import BusSettings, catalogue, compile_buses
+from edge_agent.compile.buses import catalogue, compile_buses
+from edge_agent.compiled import AnyBusPlan
+from edge_agent.settings import BusSettings
 from gateway.spool import Limits
 from telemetry.broker import BrokerAddress, parse_broker
 from telemetry.series import Station
@@ -63,7 +64,7 @@ class GatewayPlan:
     broker: BrokerAddress
     spool_dir: Path
     limits: Limits
-    buses: tuple[BusPlan, ...]
+    buses: tuple[AnyBusPlan, ...]
     announce: Announce
 
 
@@ -146,7 +147,7 @@ def _check_once(document: Document[GatewaySettings], first: dict[str, int], wher
     first[name] = document.line(where)
 
 
-def _announce(document: Document[GatewaySettings], buses: Sequence[BusPlan]) -> Announce:
+def _announce(document: Document[GatewaySettings], buses: Sequence[AnyBusPlan]) -> Announce:
     settings = document.settings
     series = tuple(catalogue(buses))
     announce = Announce(revision="", drill=settings.drill, stations=settings.stations, series=series)

@@ -7,7 +7,7 @@ file, line, what was found and what was expected. Secrets never stand in these f
 import difflib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -67,9 +67,18 @@ def load(path: Path, kind: type[S]) -> Document[S]:
     return parse(_read(path), path, kind)
 
 
+def load_as(path: Path, choose: Callable[[Tree], type[S]]) -> Document[S]:
+    """Read a file into the struct that its own content chooses; raises SettingsError."""
+    tree = _tree(_read(path), path)
+    return _converted(tree, path, choose(tree))
+
+
 def parse(text: str, path: Path, kind: type[S]) -> Document[S]:
     """Read settings from text that came from ``path``; raises SettingsError."""
-    tree = _tree(text, path)
+    return _converted(_tree(text, path), path, kind)
+
+
+def _converted(tree: Tree, path: Path, kind: type[S]) -> Document[S]:
     try:
         settings = msgspec.convert(_plain(tree), kind, strict=True)
     except msgspec.ValidationError as exc:

@@ -11,7 +11,7 @@ device's own: scale, unit, missing codes and valid range are the profile's busin
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from telemetry.quality import Cause, Quality
 
@@ -38,19 +38,24 @@ class Ask:
     """One step of a conversation: what to send (nothing: only listen), and how to know the whole answer.
 
     ``size`` is given the bytes so far and says how long the frame is, None while that can't be told; it raises
-    FrameError as soon as no right answer can begin so. ``wait_s`` is the wait for the answer to begin, in real seconds;
-    None is the line's own.
+    FrameError as soon as no right answer can begin so. ``longest`` is how many bytes the answer may have at most: so
+    long a line stays in use by an answer that is late. ``wait_s`` is the wait for the answer to begin, in real seconds;
+    None is the line's own. ``optional``: silence is an answer too; the conversation is sent b"" and goes on.
     """
 
     request: bytes
     size: Callable[[bytes], int | None]
+    longest: int = 256
     wait_s: float | None = None
+    optional: bool = False
 
 
 Conversation = Generator[Ask, bytes, Numbers]
-"""Raises FrameError when an answer is not one to what was asked. An Ask without an answer ends it from outside."""
+"""Raises FrameError when an answer is not one to what was asked. An Ask without an answer ends it from outside,
+unless it was optional."""
 
 
+@runtime_checkable
 class Polled(Protocol):
     """A protocol in which the gateway asks."""
 

@@ -8,6 +8,7 @@ import typer
 from petrel.commands.output import print_json, print_line, print_table
 
 if TYPE_CHECKING:
+    from device_profiles.field_model import FieldPoint
     from device_profiles.model import Point
 
 app = typer.Typer(no_args_is_help=True, help="Device profiles: list them, show one, check a file of your own.")
@@ -21,18 +22,21 @@ def list_profiles(json: Json = False) -> None:
 
     profiles = [registry.load(name) for name in registry.names()]
     if json:
-        print_json([{"name": p.name, "title": p.title, "transports": p.transports} for p in profiles])
+        print_json(
+            [{"name": p.name, "title": p.title, "protocol": p.protocol, "transports": p.transports} for p in profiles]
+        )
         return
-    rows = [(p.name, p.title.en, p.title.zh, ", ".join(p.transports), len(p.points)) for p in profiles]
-    print_table(("profile", "device", "设备", "transports", "points"), rows)
+    rows = [(p.name, p.title.en, p.title.zh, p.protocol, ", ".join(p.transports), len(p.points)) for p in profiles]
+    print_table(("profile", "device", "设备", "protocol", "over", "points"), rows)
 
 
 @app.command()
 def show(
     name: Annotated[str, typer.Argument(help="A profile's name, or the path of a .yaml file.")], json: Json = False
 ) -> None:
-    """Show what a device measures and where it stands in its registers."""
+    """Show what a device measures and where it stands in its registers or messages."""
     from device_profiles import registry
+    from device_profiles.model import Profile
 
     profile = registry.load(name)
     if json:
@@ -41,7 +45,8 @@ def show(
     print_line(f"{profile.name}: {profile.title.en} / {profile.title.zh}\nSource: {profile.source}")
     for defect in profile.defects:
         print_line(f"Defect: {defect}")
-    print_table(("point", "quantity", "unit", "register", "valid range"), map(_row, profile.points))
+    where = "register" if isinstance(profile, Profile) else "field"
+    print_table(("point", "quantity", "unit", where, "valid range"), map(_row, profile.points))
 
 
 @app.command()
@@ -54,5 +59,8 @@ def check(files: Annotated[list[Path], typer.Argument(help="Profile files.")]) -
         print_line(f"{path}: {profile.name}: {len(profile.points)} points, all in order")
 
 
-def _row(point: "Point") -> tuple[object, ...]:
-    return point.name, point.quantity, point.unit, point.register, f"{point.valid[0]:g} to {point.valid[1]:g}"
+def _row(point: "Point | FieldPoint") -> tuple[object, ...]:
+    from device_profiles.model import Point
+
+    where = point.register if isinstance(point, Point) else point.field
+    return point.name, point.quantity, point.unit, where, f"{point.valid[0]:g} to {point.valid[1]:g}"

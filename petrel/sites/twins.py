@@ -37,7 +37,7 @@ def _line(bus: BusSettings, folder: Path | None) -> Line:
 
 
 def _unit(device: DeviceSettings, folder: Path | None) -> Unit:
-    profile = varied(registry.load(device.profile, folder), device.variant)
+    profile = varied(registry.modbus(device.profile, folder), device.variant)
     choices = {
         name: Choice(name=point.name, quantity=point.quantity, offset=point.offset, skip=point.skip)
         for name, point in device.points.items()

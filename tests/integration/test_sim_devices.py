@@ -12,7 +12,8 @@ from pymodbus.exceptions import ModbusIOException
 from device_profiles import registry
 from device_profiles.check import varied
 from edge_agent.acquisition import Acquisition
-from edge_agent.settings import BusSettings, DeviceSettings, SerialSettings, TcpSettings, compile_buses
+from edge_agent.compile.buses import compile_buses
+from edge_agent.settings import BusSettings, DeviceSettings, SerialSettings, TcpSettings
 from simulators.devices import Endpoint, Line, SerialEndpoint, TcpEndpoint, serve
 from simulators.faults import KINDS, Spell, schedule
 from simulators.twin import Unit

@@ -7,7 +7,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from edge_agent.settings import BusSettings, catalogue, compile_buses
+from edge_agent.compile.buses import catalogue, compile_buses
+from edge_agent.settings import BusSettings
 from telemetry.settings import SettingsError, parse
 
 GOOD = """\
@@ -85,7 +86,7 @@ MISTAKES = {
     "duplicate device": (("name: radar", "name: weather"), 6, r"'weather', expected a name of its own"),
     "duplicate bus": (("name: gas", "name: rs485-1"), 14, r"'rs485-1' stands in line 2 already, expected it once"),
     "duplicate line": (("tcp: {host: 10.0.0.7}", "serial: {port: /dev/ttyS1}"), 15, r"'/dev/ttyS1' stands in line 2"),
-    "both lines": (("    tcp:", "    serial: {port: /dev/ttyS2}\n    tcp:"), 14, r"tcp and serial both or neither"),
+    "both lines": (("    tcp:", "    serial: {port: /dev/ttyS2}\n    tcp:"), 14, r"tcp and serial, expected one of"),
     "baud": (("/dev/ttyS1", "/dev/ttyS1, baud: 7"), 3, r"7 baud, expected 300 to 1000000"),
     "timeout": (("    tcp:", "    timeout_s: -1\n    tcp:"), 15, r"-1.0, expected more than 0 and at most 60 seconds"),
     "unknown key": (("station: s2", "stations: s2"), 9, r"unknown key 'stations', expected 'station'"),

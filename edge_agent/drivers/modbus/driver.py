@@ -1,35 +1,16 @@
-"""One transaction at a time over a line: what a line promises, and how it fails.
+"""One transaction at a time over a line: what a line promises.
 
 A line hands back the data of an answer only when the answer can belong to nothing but the request: same unit, function
 and byte count, on TCP the same transaction, on a serial line a right CRC and no byte too many.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
+from edge_agent.drivers.contract import Ask, FrameError
 from edge_agent.drivers.modbus import frames
-
-
-class LineError(Exception):
-    """A request that brought no usable answer.
-
-    LineError
-    ├── NoAnswerError    silence until the deadline
-    ├── GarbledError     something came, but not the answer to this request
-    └── LineDownError    there is no line: connection refused, reset, port gone
-    """
-
-
-class NoAnswerError(LineError):
-    """Silence until the deadline."""
-
-
-class GarbledError(LineError):
-    """Something came, but not the answer to this request."""
-
-
-class LineDownError(LineError):
-    """There is no line to ask on."""
+from edge_agent.lines.line import GarbledError, LineCounters
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,34 +19,17 @@ class Call:
 
     request: frames.Request
     pdu: bytes
-    rtu: bytes
+    ask: Ask
+    """The request as it goes over a serial line."""
     pause_s: float = 0.0
 
     @staticmethod
     def of(request: frames.Request, pause_s: float = 0.0) -> "Call":
         """Encode a request; raises FrameError for one that can't be."""
         pdu = frames.encode_request(request)
-        return Call(request, pdu, frames.wrap_rtu(request.unit, pdu), pause_s)
-
-    @property
-    def answer_bytes(self) -> int:
-        """Bytes of the right answer on a serial line."""
-        return frames.rtu_answer_size(self.request, b"")
-
-
-@dataclass(slots=True)
-class LineCounters:
-    """What a line has seen since start."""
-
-    requests: int = 0
-    answers: int = 0
-    refusals: int = 0
-    timeouts: int = 0
-    garbled: int = 0
-    late: int = 0
-    """TCP answers to a request that had been given up; bytes that came to a silent serial line."""
-    connects: int = 0
-    connect_failures: int = 0
+        size = partial(frames.rtu_answer_size, request)
+        ask = Ask(frames.wrap_rtu(request.unit, pdu), size, longest=frames.rtu_answer_size(request, b""))
+        return Call(request, pdu, ask, pause_s)
 
 
 class Line(Protocol):
@@ -100,7 +64,7 @@ def accept(call: Call, unit: int, pdu: bytes, counters: LineCounters) -> bytes:
     except frames.ExceptionAnswerError:
         counters.refusals += 1
         raise
-    except frames.FrameError as exc:
+    except FrameError as exc:
         counters.garbled += 1
         raise GarbledError(f"unit {unit}: {exc}") from exc
     counters.answers += 1

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from edge_agent.drivers.contract import FrameError
+
 READ_COILS, READ_DISCRETE, READ_HOLDING, READ_INPUT = 1, 2, 3, 4
 WRITE_COIL, WRITE_REGISTER, WRITE_COILS, WRITE_REGISTERS = 5, 6, 15, 16
 _BIT_READS: Final = (READ_COILS, READ_DISCRETE)
@@ -21,14 +23,6 @@ _MAX_PDU: Final = 253
 MBAP: Final = 7
 """Bytes before the PDU on TCP: transaction, protocol, length, unit."""
 MAX_RTU: Final = 256
-
-
-class FrameError(ValueError):
-    """A frame that is not what it should be.
-
-    FrameError
-    └── ExceptionAnswerError    the device refused the request, in a well-formed answer
-    """
 
 
 class Refusal(IntEnum):

@@ -4,8 +4,10 @@ import asyncio
 import time
 from typing import Final
 
+from edge_agent.drivers.contract import FrameError
 from edge_agent.drivers.modbus import frames
-from edge_agent.drivers.modbus.driver import Call, GarbledError, LineCounters, LineDownError, NoAnswerError, accept
+from edge_agent.drivers.modbus.driver import Call, accept
+from edge_agent.lines.line import GarbledError, LineCounters, LineDownError, NoAnswerError
 
 _SILENT_TIMES: Final = 3
 """Timeouts in a row after which a connection counts as dead, whatever TCP thinks of it."""
@@ -95,7 +97,7 @@ class _Link(asyncio.Protocol):
             while (size := frames.tcp_size(buffer)) is not None and len(buffer) >= size:
                 self._take(*frames.unwrap_tcp(buffer[:size]))
                 buffer = buffer[size:]
-        except frames.FrameError as exc:
+        except FrameError as exc:
             self._derail(exc)
             buffer = b""
         self._buffer = buffer
@@ -128,12 +130,12 @@ class _Link(asyncio.Protocol):
 
     def _expire(self, timeout_s: float) -> None:
         if self._buffer:
-            self._derail(frames.FrameError(f"{len(self._buffer)} bytes of a frame, then silence for {timeout_s} s"))
+            self._derail(FrameError(f"{len(self._buffer)} bytes of a frame, then silence for {timeout_s} s"))
             return
         self._counters.timeouts += 1
         self._fail(NoAnswerError(f"no answer within {timeout_s} s"))
 
-    def _derail(self, exc: frames.FrameError) -> None:
+    def _derail(self, exc: FrameError) -> None:
         """Where the next frame begins is unknown from here on: only a new connection helps."""
         self._counters.garbled += 1
         self._fail(GarbledError(str(exc)))

@@ -13,9 +13,10 @@ from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from edge_agent.acquisition import Acquisition
+from edge_agent.compile.buses import compile_buses
 from edge_agent.compiled import BusPlan
 from edge_agent.drivers.modbus import frames
-from edge_agent.settings import BusSettings, compile_buses
+from edge_agent.settings import BusSettings
 from telemetry.batch import Batch
 from telemetry.clock import Clock, SystemClock
 from telemetry.settings import parse
@@ -166,13 +167,13 @@ async def rtu_peer():
 
 @pytest.fixture
 async def tcp_peer():
-    """Make scripted TCP peers: ``await tcp_peer(script)`` gives the port. The script sees whole requests."""
+    """Make scripted TCP peers: ``await tcp_peer(script)`` gives the port. The script sees whole requests of a size."""
     servers: list[asyncio.Server] = []
 
-    async def make(script: Script, port: int = 0) -> int:
+    async def make(script: Script, port: int = 0, size: int = 12) -> int:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             try:
-                while request := await reader.readexactly(12):
+                while request := await reader.readexactly(size):
                     for wait_s, data in script(request):
                         await asyncio.sleep(wait_s)
                         writer.write(data)

@@ -1,0 +1,53 @@
+"""What can be wrong with the profile of a device that does not speak Modbus; see ``device_profiles.check``."""
+
+from functools import partial
+from importlib import import_module
+
+from device_profiles import field_model
+from device_profiles.check import Where, check_any, check_measured, check_points, said, within
+from device_profiles.field_model import FieldPoint, FieldProfile
+from telemetry.settings import Document
+
+_LONGEST_PERIOD_S = 86_400.0
+
+
+def check(document: Document[FieldProfile]) -> FieldProfile:
+    """The profile, once it makes sense; raises SettingsError at the first mistake."""
+    check_any(document)
+    _check_transports(document)
+    check_points(document, partial(_check_point, document))
+    _check_golden(document)
+    return document.settings
+
+
+def _check_transports(document: Document[FieldProfile]) -> None:
+    profile = document.settings
+    if not profile.transports or len(set(profile.transports)) != len(profile.transports):
+        problem = f"{list(profile.transports)}, expected some of serial, tcp and listen, each once"
+        raise document.error(("transports",), problem)
+    if "serial" in profile.transports and profile.serial is None:
+        raise document.error(("transports",), "serial without a line, expected serial with the baud rate of the device")
+
+
+def _check_point(document: Document[FieldProfile], where: Where, point: FieldPoint) -> None:
+    parse = import_module(f"device_profiles.fields.{document.settings.protocol}").parse
+    said(document, (*where, "field"), parse, point.field)
+    check_measured(document, where, point)
+    if point.period_s is not None:
+        within(document, (*where, "period_s"), point.period_s, 0.01, _LONGEST_PERIOD_S)
+
+
+def _check_golden(document: Document[FieldProfile]) -> None:
+    profile = document.settings
+    if not profile.golden:
+        raise document.error(("golden",), "no message, expected at least one")
+    names = [point.name for point in profile.points]
+    for at, golden in enumerate(profile.golden):
+        where: Where = ("golden", at)
+        if not golden.messages:
+            raise document.error((*where, "messages"), "no message, expected at least one")
+        for number, one in enumerate(golden.messages):
+            for key in ("sent", "asked", "reply"):
+                said(document, (*where, "messages", number, key), field_model.message, getattr(one, key))
+        for unknown in sorted(set(golden.values) - set(names)):
+            raise document.error((*where, "values", unknown), f"unknown point, expected one of {', '.join(names)}")

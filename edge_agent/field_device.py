@@ -1,0 +1,49 @@
+"""One device of another protocol than Modbus being polled: a conversation on a line that it may share."""
+
+from edge_agent.compiled import FieldDevicePlan
+from edge_agent.drivers.contract import Ask, Conversation, FrameError, Numbers, Polled
+from edge_agent.fields import FieldDecoder
+from edge_agent.lines.half_duplex import HalfDuplex
+from edge_agent.lines.line import GarbledError, LineError
+from edge_agent.poll import Poll
+
+
+class FieldDevice:
+    """Asks for all fields of a device, and takes its numbers."""
+
+    def __init__(self, plan: FieldDevicePlan, protocol: Polled, line: HalfDuplex) -> None:
+        self.plan, self._protocol, self._line = plan, protocol, line
+        self._decoder = FieldDecoder(plan.columns)
+
+    async def poll(self, due_ns: int) -> Poll:  # it learns nothing for the next one
+        """Ask for everything; a conversation that breaks off brings nothing."""
+        try:
+            numbers = await self._converse(self._protocol.poll(self.plan.address, self._decoder.fields))
+        except LineError as exc:
+            return Poll(None, exc)
+        return Poll(self._decoder.decode(numbers))
+
+    async def _converse(self, talk: Conversation) -> Numbers:
+        """Carry a conversation to its end; raises LineError where it breaks off."""
+        try:
+            ask = next(talk)
+            while True:
+                ask = self._said(talk, ask, await self._ask(ask))
+        except StopIteration as done:
+            numbers: Numbers = done.value
+            return numbers
+        finally:
+            talk.close()
+
+    async def _ask(self, ask: Ask) -> bytes:
+        frame = await self._line.exchange(ask, self.plan.address, self.plan.address, self.plan.pause_s)
+        self._line.counters.answers += 1
+        return frame
+
+    def _said(self, talk: Conversation, ask: Ask, frame: bytes) -> Ask:
+        """The next step after an answer; StopIteration ends the conversation."""
+        try:
+            return talk.send(frame)
+        except FrameError as exc:
+            self._line.spoil(ask)
+            raise GarbledError(f"{self.plan.address}: {exc}") from exc

@@ -1,0 +1,1 @@
+"""What carries bytes: serial ports, connections to serial servers, and who may talk on them when."""
