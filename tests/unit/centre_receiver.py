@@ -32,10 +32,14 @@ class Request:
 
 @dataclass
 class Receiver:
-    """``script``: an answer for each request in turn, then 200; ``None`` resets, ``hang`` never answers."""
+    """``script``: an answer for each request in turn, then 200; ``None`` resets, ``hang`` never answers.
+
+    ``thinks_s``: how long it takes for an answer.
+    """
 
     script: list[bytes | str | None] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
+    thinks_s: float = 0.0
     connections: int = 0
     port: int = 0
     arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -62,6 +66,7 @@ class Receiver:
                 if answer is None:
                     writer.transport.abort()
                     return
+                await asyncio.sleep(self.thinks_s)
                 writer.write(answer)
                 await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError):
