@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device_profiles.fields import nmea0183 as fields
@@ -196,6 +196,7 @@ def test_what_carries_no_number_for_us_is_counted_not_refused():
     assert session.ignored == 4
 
 
+@settings(deadline=None)
 @given(ADDRESS, st.lists(TEXT, max_size=6), st.sampled_from("$!"))
 def test_a_sentence_survives_encoding(address, texts, start):
     sentence = Sentence(address[:2], address[2:], tuple(texts), start)
@@ -215,6 +216,7 @@ def names():
     yield "XDR", ["XDR/C/AIRT/C", "XDR/P//B", "XDR/S/DOOR/"]
 
 
+@settings(deadline=None)
 @given(st.sampled_from(list(names())), st.data())
 def test_numbers_survive_a_sentence(named, data):
     kind, wanted = named
@@ -265,6 +267,7 @@ STREAM = b"".join(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, len(STREAM)), max_size=40).map(sorted))
 def test_any_split_of_the_stream_gives_the_same_events(cuts):
     session = PROTOCOL.session()
@@ -275,11 +278,13 @@ def test_any_split_of_the_stream_gives_the_same_events(cuts):
     assert [type(event).__name__[:3] for event in found] == ["Ref", "Rep", "Ref", "Ref", "Rep", "Ref", "Rep"]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=600))
 def test_garbage_gives_refusals_only(garbage):
     assert all(isinstance(event, Refused) for event in PROTOCOL.session().receive(garbage + b"\n", NOON_NS))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=100))
 def test_the_decoder_raises_frame_errors_only(garbage):
     try:
@@ -288,6 +293,7 @@ def test_the_decoder_raises_frame_errors_only(garbage):
         return
 
 
+@settings(deadline=None)
 @given(st.integers(1, 8 * 23 - 1))
 def test_a_bit_turned_over_never_gives_a_number(bit):
     """An exclusive or can't see two bits of the same place turned over; any single one it does."""
