@@ -19,7 +19,7 @@ from alerting.channels import ChannelSettings, kinds
 from alerting.engine import Engine
 from alerting.lane import Lane
 from alerting.outbox import Outbox, route
-from alerting.rules import Rulebook, load_pack, load_packs
+from alerting.rules import Rulebook, load_packs
 from alerting.settings import CentreSettings
 from alerting.site import load_site
 from alerting.state import State
@@ -78,8 +78,7 @@ async def open_service(
 
 def rulebook(settings: CentreSettings, folder: Path) -> Rulebook:
     """The built-in rule packs and those that the settings name, oldest edition first; raises SettingsError."""
-    packs = [*load_packs().packs, *(load_pack(folder / pack) for pack in settings.packs)]
-    return Rulebook(tuple(sorted(packs, key=lambda pack: (pack.valid_from_ns, pack.head.id))))
+    return load_packs(extra=tuple(folder / pack for pack in settings.packs))
 
 
 def lanes(channels: tuple[ChannelSettings, ...], folder: Path) -> dict[str, Lane]:

@@ -81,16 +81,16 @@ class Desk:
         return await self.acknowledging(identity, seen)
 
     async def points(self, series: str, span: Span) -> dto.SeriesPoints:
-        """Samples of a series; raw ones are cut after the first 50,000."""
+        """Samples of a series; raw ones are cut after the first 50,000, and the answer says from where to go on."""
         entry = self._entry(series)
         try:
             if span.every_ns:
                 buckets = await asyncio.to_thread(self.store.buckets, entry.id, *span)
-                return _answer(entry, _buckets(buckets), truncated=False)
-            rows = await asyncio.to_thread(self.store.points, entry.id, span.from_ns, span.to_ns)
+                return _answer(entry, _buckets(buckets))
+            rows = await asyncio.to_thread(self.store.points, entry.id, span.from_ns, span.to_ns, _MOST_ROWS + 1)
         except StoreError as exc:
             raise UnavailableError(str(exc)) from exc
-        return _answer(entry, _points(rows), truncated=len(rows) > _MOST_ROWS)
+        return _answer(entry, _points(rows), following=int(rows.time_ns[-1]) if len(rows) > _MOST_ROWS else None)
 
     async def health(self) -> dto.Health:
         """How the parts are."""
@@ -108,8 +108,17 @@ class Desk:
             raise UnknownError(f"no series {series!r}, expected the identity of one that was announced") from exc
 
 
-def _answer(entry: Entry, points: dto.RawPoints | dto.BucketPoints, *, truncated: bool) -> dto.SeriesPoints:
-    return dto.SeriesPoints(series=str(entry.id), unit=entry.series.unit, points=points, truncated=truncated)
+def _answer(
+    entry: Entry, points: dto.RawPoints | dto.BucketPoints, *, following: int | None = None
+) -> dto.SeriesPoints:
+    """``following``: the time of the first sample that was left out, in nanoseconds."""
+    return dto.SeriesPoints(
+        series=str(entry.id),
+        unit=entry.series.unit,
+        points=points,
+        truncated=following is not None,
+        next=None if following is None else following // _MS_NS,
+    )
 
 
 def _points(rows: Points) -> dto.RawPoints:

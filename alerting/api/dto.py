@@ -1,7 +1,7 @@
 """The JSON of the interface, all in one place: the OpenAPI document is made of these, and so are the answers.
 
-Times are ISO 8601 with offset in the site's timezone, identities of series are text (63 bits exceed JavaScript's
-numbers), values are in the canonical unit of their quantity, and null means that there is none.
+Times are ISO 8601 with offset in the site's timezone, series identities text (63 bits exceed JavaScript's numbers),
+values in the canonical unit of their quantity, and null means that there is none.
 """
 
 from dataclasses import dataclass
@@ -138,9 +138,8 @@ class Stations:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gateway:
-    """A box in the field, as it last spoke of itself; ``devices`` maps a name to ``ok`` or what is wrong.
-
-    ``complaint`` is what the centre found wrong with its messages, empty where nothing was.
+    """A box in the field, as it last spoke of itself; ``devices`` maps a name to ``ok`` or what is wrong, ``complaint``
+    is what the centre found wrong with its messages, empty where nothing was.
     """
 
     source: str
@@ -186,12 +185,13 @@ class BucketPoints:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesPoints:
-    """Samples of one series in a span of time. ``truncated``: there are more; ask for buckets or a shorter span."""
+    """Samples of one series. ``truncated``: there are more; ask for buckets, or go on with ``next`` as ``from``."""
 
     series: str
     unit: str
     points: RawPoints | BucketPoints
     truncated: bool
+    next: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

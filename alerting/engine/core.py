@@ -23,7 +23,8 @@ from alerting.engine.post import Moment, Post
 from alerting.engine.silence import Silence
 from alerting.fusion import AreaLevel
 from alerting.hazards import sums
-from alerting.rules.packs import Pack, Rulebook
+from alerting.rules.packs import Pack
+from alerting.rules.rulebook import Rulebook
 from alerting.site import Site, moment_ns
 from ingest.commit import Commit
 from ingest.window import Window

@@ -1,7 +1,8 @@
 """Rule packs: published thresholds as data, checked, tested by their own cases, and compiled to dense arrays."""
 
 from alerting.rules.compiled import OPS, Compiled, Verdict, compile_rules
-from alerting.rules.packs import Pack, Rule, Rulebook, load_pack, load_packs, span_minutes
+from alerting.rules.packs import Pack, Rule, load_pack, span_minutes
+from alerting.rules.rulebook import Rulebook, load_packs
 from alerting.rules.testing import Finding, run_pack_tests
 
 __all__ = [

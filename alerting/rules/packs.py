@@ -1,4 +1,4 @@
-"""Rule packs as they stand in ``alerting/packs/*.yaml``: read, checked, and chosen by the time that they are valid."""
+"""Rule packs as they stand in ``alerting/packs/*.yaml``: read and checked, each for itself."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,15 +11,12 @@ import msgspec
 from alerting.hazards import hazards
 from alerting.metric import Metric
 from alerting.site import LEVELS, moment_ns
-from telemetry.clock import MINUTE_NS
 from telemetry.series import Text
 from telemetry.settings import Document, Step, load
 
-PACKS: Final = Path(__file__).parent.parent / "packs"
 SCHEMES: Final = ("warn_tide", "flood_stage")
 _SPAN: Final = re.compile(r"(\d+)(min|h)")
 _LONGEST_MIN: Final = 2880
-_FOR_EVER_NS: Final = 2**63 - 1
 _SAMPLE: Final = {"subject": "", "metric": "", "value": "", "op": "", "rule": "", "threshold": "", "unit": ""}
 
 
@@ -123,39 +120,6 @@ class Pack:
         return self.document.settings.rules
 
 
-@dataclass(frozen=True, slots=True)
-class Rulebook:
-    """All packs in all editions."""
-
-    packs: tuple[Pack, ...]
-
-    def at(self, time_ns: int) -> dict[str, Pack]:
-        """By hazard, the pack whose edition is the newest that is valid at a time."""
-        chosen: dict[str, Pack] = {}
-        for pack in self.packs:
-            if pack.valid_from_ns <= time_ns:
-                chosen[pack.head.id] = pack
-        return {rule.hazard: pack for pack in chosen.values() for rule in pack.rules}
-
-    def edition(self, time_ns: int) -> tuple[int, int]:
-        """From when until when (exclusive) the editions of a time stay as they are."""
-        begins = [pack.valid_from_ns for pack in self.packs]
-        return (
-            max((begin for begin in begins if begin <= time_ns), default=0),
-            min((begin for begin in begins if begin > time_ns), default=_FOR_EVER_NS),
-        )
-
-    @property
-    def newest_ns(self) -> int:
-        """When the newest edition begins."""
-        return max((pack.valid_from_ns for pack in self.packs), default=0)
-
-    @property
-    def longest_hold_ns(self) -> int:
-        """The longest hold of any rule."""
-        return max((span_minutes(r.hold) for pack in self.packs for r in pack.rules), default=0) * MINUTE_NS
-
-
 def span_minutes(text: str) -> int:
     """Minutes of a span such as ``10min`` or ``12h``; raises ValueError."""
     match = _SPAN.fullmatch(text)
@@ -164,34 +128,12 @@ def span_minutes(text: str) -> int:
     return int(match[1]) * (60 if match[2] == "h" else 1)
 
 
-def load_packs(folder: Path = PACKS) -> Rulebook:
-    """Every pack of a folder, oldest edition first; raises SettingsError."""
-    packs = [load_pack(path) for path in sorted(folder.glob("*.yaml"))]
-    packs.sort(key=lambda pack: (pack.valid_from_ns, pack.head.id))
-    _only_one_each(packs)
-    return Rulebook(tuple(packs))
-
-
 def load_pack(path: Path) -> Pack:
     """Read and check one pack; raises SettingsError with file and line."""
     document = load(path, PackFile)
     for where, problem in _mistakes(document.settings):
         raise document.error(where, problem)
     return Pack(document, moment_ns(document.settings.pack.valid_from))
-
-
-def _only_one_each(packs: Sequence[Pack]) -> None:
-    editions: set[tuple[str, str]] = set()
-    owner: dict[str, str] = {}
-    for pack in packs:
-        key = (pack.head.id, pack.head.edition)
-        if key in editions:
-            raise pack.document.error(("pack", "edition"), f"{key} stands in another file too, expected it once")
-        editions.add(key)
-        for index, rule in enumerate(pack.rules):
-            if owner.setdefault(rule.hazard, pack.head.id) != pack.head.id:
-                problem = f"{rule.hazard!r} has rules in pack {owner[rule.hazard]!r} too, expected one pack a hazard"
-                raise pack.document.error(("rules", index, "hazard"), problem)
 
 
 Mistake = tuple[Sequence[Step], str]

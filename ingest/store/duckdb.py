@@ -21,7 +21,7 @@ from telemetry.quality import Quality
 _PAGE_ROWS: Final = 200_000
 _COMPACT_RANGES: Final = 20_000
 _KEPT_ANNOUNCEMENTS: Final = 16
-_MOST_POINTS: Final = 1_000_000
+_ALL: Final = 2**62
 _ALWAYS_MS: Final = -(2**62)
 
 
@@ -82,10 +82,11 @@ class DuckDBStore:
             yield from page
             number = page[-1].number
 
-    def points(self, series: int, from_ns: int, to_ns: int) -> Points:
-        """Samples of one series in time order, a million at most."""
+    def points(self, series: int, from_ns: int, to_ns: int, most: int | None = None) -> Points:
+        """Samples of one series in time order, all of them or the first ``most``."""
+        limit = _ALL if most is None else most
         return Points(
-            **self._columns(sql.POINTS, series=series, start=_ceil_ms(from_ns), stop=_ceil_ms(to_ns), most=_MOST_POINTS)
+            **self._columns(sql.POINTS, series=series, start=_ceil_ms(from_ns), stop=_ceil_ms(to_ns), most=limit)
         )
 
     def buckets(self, series: int, from_ns: int, to_ns: int, every_ns: int) -> Buckets:

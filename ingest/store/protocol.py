@@ -98,8 +98,8 @@ class Store(Protocol):
     def recent(self, since_ns: int, upto: int | None = None) -> Iterator[Commit]:
         """Rows sampled at or after a moment, up to commit ``upto``, in order of commit; to warm the window."""
 
-    def points(self, series: int, from_ns: int, to_ns: int) -> Points:
-        """Samples of one series with ``from_ns <= time < to_ns``."""
+    def points(self, series: int, from_ns: int, to_ns: int, most: int | None = None) -> Points:
+        """Samples of one series with ``from_ns <= time < to_ns``, the first ``most`` of them where that is said."""
 
     def buckets(self, series: int, from_ns: int, to_ns: int, every_ns: int) -> Buckets:
         """Samples of one series summed up per ``every_ns``, aligned to the epoch of UTC."""

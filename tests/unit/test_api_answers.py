@@ -106,6 +106,20 @@ async def test_acknowledging_states_the_version_that_was_seen(place):
     assert [(one.by, one.version, one.note) for one in operations] == [("Lin", 2, "on my way")]
 
 
+async def test_too_many_points_say_so_and_where_to_go_on(place, monkeypatch):
+    monkeypatch.setattr("alerting.api.desk._MOST_ROWS", 4)
+    for i in range(1, 10):
+        await place.poll({0: float(i)}, START_NS + i * SECOND)
+    path, found, begin = f"/api/v1/series/{gas_id(0)}/points", [], START_NS // 1_000_000
+    async with place.client() as client:
+        for more in (True, True, False):
+            page = (await client.get(path, params={"from": str(begin), "to": str(begin + 60_000)})).json()
+            assert page["truncated"] is more
+            found += page["points"]["value"]
+            begin = page["next"]
+    assert found == [1.5, *map(float, range(1, 10))]
+
+
 async def test_points_come_raw_and_in_buckets(place):
     for i in range(1, 10):
         await place.poll({0: float(i)}, START_NS + i * SECOND)
@@ -116,6 +130,7 @@ async def test_points_come_raw_and_in_buckets(place):
         assert raw["points"]["value"] == [1.5, *map(float, range(1, 10))]
         assert raw["points"]["time"][0] == START_NS // 1_000_000
         assert set(raw["points"]["quality"]) == {"GOOD"}
+        assert (raw["truncated"], raw["next"]) == (False, None)
         bucketed = (await client.get(path, params=span | {"every": 5})).json()["points"]
         assert (bucketed["min"], bucketed["max"], bucketed["count"]) == ([1.0, 5.0], [4.0, 9.0], [5, 5])
         assert (await client.get("/api/v1/series/12/points")).status_code == 404

@@ -109,10 +109,32 @@ def test_the_edition_is_that_of_the_time(tmp_path: Path) -> None:
 def test_one_hazard_in_two_packs_and_one_edition_twice_are_refused(tmp_path: Path) -> None:
     written(tmp_path, PACK)
     written(tmp_path, PACK.replace("a.pack", "b.pack"), "other.yaml")
-    with pytest.raises(SettingsError, match="expected one pack a hazard"):
+    with pytest.raises(SettingsError, match="expected each hazard in one pack and its editions"):
         load_packs(tmp_path)
     written(tmp_path, PACK, "other.yaml")
     with pytest.raises(SettingsError, match="stands in another file too"):
+        load_packs(tmp_path)
+
+
+def test_a_pack_is_checked_beside_those_of_the_product(tmp_path: Path) -> None:
+    """A rule whose hazard or id stands in another pack is refused when both are loaded."""
+    mine = written(tmp_path, PACK)
+    with pytest.raises(
+        SettingsError, match=r"other\.yaml:.*'[a-z_-]+' stands in pack '[a-z0-9.-]+' too, expected each"
+    ):
+        load_packs(extra=(mine.rename(tmp_path / "other.yaml"),))
+    product = load_packs().packs[0].document.path
+    assert load_packs(extra=(product,)).packs == load_packs().packs, "a pack of the product may be named"
+
+
+def test_a_rule_id_in_two_packs_is_refused(tmp_path: Path) -> None:
+    known = load_packs()
+    other = next(pack for pack in known.packs if pack.head.id != known.packs[0].head.id)
+    text = other.document.path.read_text(encoding="utf-8")
+    clash = text.replace(other.rules[0].id, known.packs[0].rules[0].id, 1)
+    (tmp_path / "one.yaml").write_text(known.packs[0].document.path.read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "two.yaml").write_text(clash, encoding="utf-8")
+    with pytest.raises(SettingsError, match="expected each id in one pack and its editions"):
         load_packs(tmp_path)
 
 
