@@ -59,7 +59,8 @@ class HalfDuplex:
 
         The line rests ``pause_s`` afterwards. Raises NoAnswerError, GarbledError and LineDownError.
         """
-        await self._wait_for_silence(party)
+        if ask.request:  # who only listens collides with nobody, and must not miss what follows an answer at once
+            await self._wait_for_silence(party)
         if not self._wire.is_open:
             raise LineDownError(f"{self._wire.name}: not open")
         frame = await self._talk(ask, party, name)
@@ -115,6 +116,9 @@ class HalfDuplex:
         """No complete answer: leave the line to whatever is still on its way."""
         talk = self._exchange
         if talk is None or talk.frame.done():
+            return
+        if talk.ask.optional and not talk.answer:
+            talk.frame.set_result(b"")
             return
         self._occupy(self._reply_s(talk.ask))
         self._shy_until[talk.party] = talk.out_at + 2 * self._timeout_s

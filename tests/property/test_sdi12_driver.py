@@ -62,6 +62,21 @@ def test_without_a_service_request_the_values_are_asked_for_all_the_same():
     assert poll(Sensor(ready_s=2, requests_service=False), "M.1") == ({"M.1": 1.0}, ["0M!", "", "0D0!"])
 
 
+def test_a_service_request_in_one_piece_with_the_answer_is_none_of_the_values():
+    """A USB adapter hands over what came within its latency at once."""
+    conversation = driver.PROTOCOL.poll("0", ["M.1"])
+    ask = next(conversation)
+    assert [ask.size(b"00011\r\n0\r\n"[:end]) for end in (6, 7, 8, 10)] == [None, 7, 10, 10]
+    assert conversation.send(b"00011\r\n0\r\n").request == b"0D0!"
+
+
+def test_a_service_request_of_another_sensor_is_refused():
+    conversation = driver.PROTOCOL.poll("0", ["M.1"])
+    next(conversation)
+    with pytest.raises(FrameError, match="expected address 0"):
+        conversation.send(b"00011\r\n1\r\n")
+
+
 def test_the_wait_is_the_promised_one():
     conversation = driver.PROTOCOL.poll("0", ["M.1"])
     next(conversation)

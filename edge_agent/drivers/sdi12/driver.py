@@ -56,23 +56,35 @@ def _measure(
     if kind is Kind.CONTINUOUS:
         frame = yield _ask(Command(address, body), frames.LONGEST_VALUES)
         return frames.decode_values(address, frame, crc=crc)
-    concurrent = kind is Kind.CONCURRENT
-    frame = yield _ask(Command(address, body), frames.LONGEST_STARTED)
-    started = frames.decode_started(address, frame, concurrent=concurrent)
-    if started.ready_s and started.values:
-        yield from _wait(address, started.ready_s, concurrent=concurrent)
+    if kind is Kind.CONCURRENT:
+        started = yield from _start_concurrent(address, body)
+    else:
+        started = yield from _start(address, body)
     return (yield from _collect(address, started, min(last, started.values), crc=crc))
 
 
-def _wait(address: str, ready_s: int, *, concurrent: bool) -> Generator[Ask, bytes, None]:
-    """Until the sensor requests service, or its time is over; after aC! it must keep silent (clause 4.4.8)."""
-    if concurrent:
-        yield Ask(b"", _refuse, longest=0, wait_s=ready_s, optional=True)
-        return
-    size = partial(frames.answer_size, address=address, longest=frames.LONGEST_ACKNOWLEDGE)
-    request = yield Ask(b"", size, frames.LONGEST_ACKNOWLEDGE, wait_s=ready_s + _LATE_S, optional=True)
+def _start(address: str, body: str) -> Generator[Ask, bytes, Started]:
+    """Until the sensor requests service, or its time is over."""
+    longest = frames.LONGEST_STARTED + frames.LONGEST_ACKNOWLEDGE
+    command = frames.encode_command(Command(address, body))
+    answer = yield Ask(command, partial(frames.started_size, address=address), longest)
+    line, end, request = answer.partition(frames.END)
+    started = frames.decode_started(address, line + end, concurrent=False)
+    if started.ready_s and started.values and not request:
+        size = partial(frames.answer_size, address=address, longest=frames.LONGEST_ACKNOWLEDGE)
+        request = yield Ask(b"", size, frames.LONGEST_ACKNOWLEDGE, wait_s=started.ready_s + _LATE_S, optional=True)
     if request:
         frames.decode_acknowledge(address, request)
+    return started
+
+
+def _start_concurrent(address: str, body: str) -> Generator[Ask, bytes, Started]:
+    """Until the time of the sensor is over, in which it must keep silent (clause 4.4.8)."""
+    frame = yield _ask(Command(address, body), frames.LONGEST_STARTED)
+    started = frames.decode_started(address, frame, concurrent=True)
+    if started.ready_s and started.values:
+        yield Ask(b"", _refuse, longest=0, wait_s=started.ready_s, optional=True)
+    return started
 
 
 def _collect(address: str, started: Started, last: int, *, crc: bool) -> Generator[Ask, bytes, tuple[float, ...]]:

@@ -110,6 +110,12 @@ def answer_size(start: bytes, address: str, longest: int) -> int | None:
     return size if at >= 0 else None
 
 
+def started_size(start: bytes, address: str) -> int | None:
+    """As ``answer_size`` for the answer to M or V; a service request that came in one piece with it is counted in."""
+    size = answer_size(start, address, LONGEST_STARTED)
+    return size if size is None or size == len(start) else size + LONGEST_ACKNOWLEDGE
+
+
 def _body(frame: bytes, address: str, longest: int) -> str:
     """What stands between address and end of a whole answer."""
     if answer_size(frame, address, longest) != len(frame):

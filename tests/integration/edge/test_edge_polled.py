@@ -1,0 +1,167 @@
+"""Conversations of SDI-12, DL/T 645 and CJ/T 188 over a real pseudo-terminal, with a device at its far end."""
+
+import asyncio
+import os
+import tty
+from datetime import UTC, datetime
+from fractions import Fraction
+
+import pytest
+
+from edge_agent.compiled import SerialPlan
+from edge_agent.drivers.cjt188 import driver as cjt188
+from edge_agent.drivers.cjt188 import frames as cjt188_frames
+from edge_agent.drivers.cjt188.readings import Quantity, Reading, Status
+from edge_agent.drivers.contract import FrameError, Number
+from edge_agent.drivers.dlt645 import driver as dlt645
+from edge_agent.drivers.dlt645 import frames as dlt645_frames
+from edge_agent.drivers.sdi12 import driver as sdi12
+from edge_agent.drivers.sdi12 import frames as sdi12_frames
+from edge_agent.lines.half_duplex import HalfDuplex
+from edge_agent.lines.line import GarbledError
+from edge_agent.lines.wire import SerialWire
+
+TIMEOUT_S = 2.0
+PIECE_S = 0.05
+"""Between the pieces of an answer."""
+READING = Reading(
+    {"total": Quantity(Fraction("1234.56"), 0x2C), "settled": Quantity(Fraction(1200), 0x2C)},
+    datetime(2026, 11, 24, tzinfo=UTC),
+    Status(0, battery_low=False),
+)
+
+
+class Far:
+    """The far end of a pseudo-terminal; ``answer`` gets what came since the last answer, and gives None for half of it."""
+
+    def __init__(self, answer):
+        self.far, self._near = os.openpty()
+        tty.setraw(self._near)
+        self.port, self._answer, self._heard = os.ttyname(self._near), answer, b""
+        asyncio.get_running_loop().add_reader(self.far, self._read)
+
+    def _read(self):
+        self._heard += os.read(self.far, 4096)
+        answer = self._answer(self._heard)
+        if answer is not None:
+            self._heard = b""
+            for number, piece in enumerate(answer if isinstance(answer, tuple) else (answer,)):
+                asyncio.get_running_loop().call_later(PIECE_S * number, os.write, self.far, piece)
+
+    def close(self):
+        asyncio.get_running_loop().remove_reader(self.far)
+        os.close(self.far)
+        os.close(self._near)
+
+
+@pytest.fixture
+async def line():
+    """Open a line to a device."""
+    opened = []
+
+    async def make(answer) -> HalfDuplex:
+        far = Far(answer)
+        plan = SerialPlan(baud=9600, parity="N", stop=1, port=far.port)
+        made = HalfDuplex(SerialWire(plan), TIMEOUT_S)
+        opened.extend((made, far))
+        await made.connect()
+        return made
+
+    yield make
+    for one in opened:
+        one.close()
+
+
+async def converse(line, conversation):
+    ask = next(conversation)
+    while True:
+        frame = await line.exchange(ask, "device", "device")
+        try:
+            ask = conversation.send(frame)
+        except StopIteration as stop:
+            return stop.value
+        except FrameError:
+            line.spoil(ask)
+            raise
+
+
+def sensor(ready_s, *service):
+    """An SDI-12 sensor with two values; ``service`` is what it sends after the answer to its measurement."""
+
+    def answer(heard):
+        if not heard.endswith(b"!"):
+            return None
+        body = sdi12_frames.decode_command(heard).body
+        if body == "D0":
+            return sdi12_frames.encode_values("0", [1.25, -3.5], crc=True)
+        started = sdi12_frames.encode_started("0", sdi12_frames.Started(ready_s, 2), concurrent=False)
+        return (started, *service)
+
+    return answer
+
+
+def meter(heard):
+    """A DL/T 645 meter."""
+    if dlt645_frames.ENVELOPE.size(heard) != len(heard):
+        return None
+    request = dlt645_frames.decode(heard)
+    return dlt645_frames.encode(dlt645_frames.Data(request.address, request.identifier, b"\x01\x22"), 4)
+
+
+def water_meter(heard):
+    """A CJ/T 188 meter."""
+    if cjt188_frames.ENVELOPE.size(heard) != len(heard):
+        return None
+    request = cjt188_frames.decode(heard)
+    data = cjt188_frames.encode_reading(0x10, READING)
+    return cjt188_frames.encode(cjt188_frames.Data(request.address, request.identifier, data), 4)
+
+
+CASES = [
+    (sdi12, "0", sensor(0), {"MC.1": 1.25, "MC.2": -3.5}),
+    (dlt645, "240309855761", meter, {"02010100": 220.1, "02010200": 220.1}),
+    (cjt188, "10:78330011223344", water_meter, {"901F.total m3": 1234.56}),
+]
+
+
+@pytest.mark.parametrize(("driver", "address", "device", "values"), CASES, ids=["sdi12", "dlt645", "cjt188"])
+async def test_a_poll_over_a_line(line, driver, address, device, values):
+    found = await converse(await line(device), driver.PROTOCOL.poll(address, list(values)))
+    assert found == {field: Number(value) for field, value in values.items()}
+
+
+@pytest.mark.parametrize(("driver", "address", "device", "values"), CASES, ids=["sdi12", "dlt645", "cjt188"])
+async def test_after_garbage_the_next_poll_is_right(line, driver, address, device, values):
+    """P21: a garbage frame is refused, and costs nothing but its poll."""
+    garbage = [b"\x00\xff\x68\x16 garbage"]
+    made = await line(lambda heard: garbage.pop() if garbage and device(heard) is not None else device(heard))
+    with pytest.raises((FrameError, GarbledError)):
+        await converse(made, driver.PROTOCOL.poll(address, list(values)))
+    found = await converse(made, driver.PROTOCOL.poll(address, list(values)))
+    assert found == {field: Number(value) for field, value in values.items()}
+
+
+async def test_a_sensor_that_requests_no_service_is_asked_after_its_time(line):
+    """The silence is no timeout: nothing is counted, and the sensor is asked on at once."""
+    made = await line(sensor(1))
+    assert await converse(made, sdi12.PROTOCOL.poll("0", ["MC.1"])) == {"MC.1": Number(1.25)}
+    assert (made.counters.timeouts, made.counters.garbled) == (0, 0)
+
+
+@pytest.mark.parametrize("device", [sensor(9, b"0\r\n"), sensor(9, b"0", b"\r\n")], ids=["whole", "halves"])
+async def test_a_service_request_is_heard_whenever_it_comes(line, device):
+    made = await line(device)
+    async with asyncio.timeout(TIMEOUT_S):
+        assert await converse(made, sdi12.PROTOCOL.poll("0", ["MC.2"])) == {"MC.2": Number(-3.5)}
+    assert (made.counters.timeouts, made.counters.garbled, made.counters.late) == (0, 0, 0)
+
+
+async def test_a_service_request_in_one_piece_with_the_answer(line):
+    device = sensor(9)
+
+    def joined(heard):
+        answer = device(heard)
+        return answer[0] + b"0\r\n" if isinstance(answer, tuple) else answer
+
+    async with asyncio.timeout(TIMEOUT_S):
+        assert await converse(await line(joined), sdi12.PROTOCOL.poll("0", ["MC.2"])) == {"MC.2": Number(-3.5)}
