@@ -9,6 +9,7 @@ from device_profiles.field_model import FieldPoint
 from device_profiles.model import Danger, Gate, Measured, Point
 from edge_agent.decode import Column, GateColumn
 from edge_agent.fields import FieldColumn
+from edge_agent.screening import Screening, screening
 from telemetry.quality import Cause, Quality
 from telemetry.quantity import QUANTITIES
 from telemetry.series import Series
@@ -29,14 +30,19 @@ class PointSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     valid: tuple[float, float] | None = None
     danger: Danger | None = None
     skip: bool = False
+    max_rate: float | None = None
+    """In canonical units a second: what changes faster is SUSPECT with RATE, and leaves at once."""
+    stuck_after_s: float | None = None
+    """What has had exactly one value for so long is SUSPECT with FLATLINE."""
+    deadband: float | None = None
+    """In the canonical unit: smaller changes are held back until ``heartbeat_s`` is over."""
+    heartbeat_s: float | None = None
+    """With a deadband, the longest time between two rows; 600 where it is left out."""
 
 
 def series(point: Measured, here: PointSettings, station: str, device: str, period_s: float) -> Series:
     """What the centre must know of a point; raises ValueError for a name, quantity, unit or range that can't be."""
-    quantity = here.quantity or point.quantity
-    if quantity not in QUANTITIES:
-        known = ", ".join(sorted(QUANTITIES))
-        raise ValueError(f"{point.name}: unknown quantity {quantity!r}, expected one of {known}")
+    quantity = _quantity(point, here)
     name = here.name or point.name
     if not is_name(name):
         raise ValueError(f"{point.name}: {name!r} is no name, expected lower-case letters, digits and hyphens")
@@ -79,11 +85,34 @@ def field_column(point: FieldPoint, here: PointSettings) -> FieldColumn:
     )
 
 
+def screened(point: Measured, here: PointSettings) -> Screening:
+    """What happens to a point's readings before they leave; raises ValueError."""
+    quantity = _quantity(point, here)
+    try:
+        return screening(
+            quantity,
+            max_rate=here.max_rate,
+            stuck_after_s=here.stuck_after_s,
+            deadband=here.deadband,
+            heartbeat_s=here.heartbeat_s,
+        )
+    except ValueError as exc:
+        raise ValueError(f"{point.name}: {exc}") from exc
+
+
 def gate_column(gate: Gate) -> GateColumn:
     """How to look at a gate."""
     verdict = Quality.MISSING if gate.verdict == "missing" else Quality.BAD
     looked = Column(register=model.register(gate.register), mask=gate.mask, valid=(-math.inf, math.inf))
     return GateColumn(column=looked, low=gate.min, high=gate.max, verdict=verdict, cause=Cause[gate.cause])
+
+
+def _quantity(point: Measured, here: PointSettings) -> str:
+    quantity = here.quantity or point.quantity
+    if quantity not in QUANTITIES:
+        known = ", ".join(sorted(QUANTITIES))
+        raise ValueError(f"{point.name}: unknown quantity {quantity!r}, expected one of {known}")
+    return quantity
 
 
 def _valid(point: Measured, here: PointSettings) -> tuple[float, float]:

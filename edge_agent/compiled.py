@@ -6,6 +6,7 @@ from edge_agent.decode import Column, GateColumn
 from edge_agent.drivers.contract import Polled, Pushed
 from edge_agent.fields import FieldColumn
 from edge_agent.plan import Limits, LineCost, silence_s
+from edge_agent.screening import Screening
 from telemetry.batch import I64
 from telemetry.series import Series
 
@@ -71,12 +72,13 @@ class ListenPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnyDevicePlan:
-    """What every device has. ``ids`` of shape (n,) belong to ``series`` in the same order; ``address`` is for logs."""
+    """What every device has; ``ids``, shape (n,), and ``screenings`` in the order of ``series``."""
 
     name: str
     address: str
     series: tuple[Series, ...]
     ids: I64
+    screenings: tuple[Screening, ...]
     period_ns: int
     phase_ns: int
     pause_s: float = 0.0

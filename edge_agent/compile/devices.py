@@ -13,6 +13,7 @@ from edge_agent.columns import PointSettings
 from edge_agent.compile.place import Place
 from edge_agent.compiled import DevicePlan, FieldDevicePlan
 from edge_agent.plan import Limits, Span
+from edge_agent.screening import Screening
 from edge_agent.settings import DeviceSettings
 from telemetry.batch import I64, MILLISECOND_NS
 from telemetry.clock import SECOND_NS
@@ -75,6 +76,7 @@ class _Common(TypedDict):
     name: str
     series: tuple[Series, ...]
     ids: I64
+    screenings: tuple[Screening, ...]
     period_ns: int
     phase_ns: int
 
@@ -88,9 +90,12 @@ def _common(
 ) -> _Common:
     if not taken:
         raise ValueError("all points skipped, expected at least one")
+    screenings = tuple(columns.screened(point, here) for point, here in taken)
+    # The centre waits for a series as long as it may be held back here.
+    waits_s = [max(period_s, one.longest_s) for period_s, one in zip(periods_s, screenings, strict=True)]
     series = tuple(
-        columns.series(point, here, device.station, device.name, period_s)
-        for (point, here), period_s in zip(taken, periods_s, strict=True)
+        columns.series(point, here, device.station, device.name, wait_s)
+        for (point, here), wait_s in zip(taken, waits_s, strict=True)
     )
     identify(place.site, series)
     ids = [series_id(place.site, one.station, one.point, one.quantity) for one in series]
@@ -99,6 +104,7 @@ def _common(
         "name": device.name,
         "series": series,
         "ids": np.array(ids, np.int64),
+        "screenings": screenings,
         "period_ns": period_ns,
         "phase_ns": int(period_ns * fraction) // MILLISECOND_NS * MILLISECOND_NS,
     }
