@@ -22,7 +22,7 @@ from edge_agent.lines.line import GarbledError
 from edge_agent.lines.wire import SerialWire
 
 TIMEOUT_S = 2.0
-PIECE_S = 0.05
+PIECE_S = 0.002
 """Between the pieces of an answer."""
 READING = Reading(
     {"total": Quantity(Fraction("1234.56"), 0x2C), "settled": Quantity(Fraction(1200), 0x2C)},
@@ -32,7 +32,7 @@ READING = Reading(
 
 
 class Far:
-    """The far end of a pseudo-terminal; ``answer`` gets what came since the last answer, and gives None for half of it."""
+    """The far end of a pseudo-terminal; ``answer`` is given what came, and gives None for half a request."""
 
     def __init__(self, answer):
         self.far, self._near = os.openpty()
