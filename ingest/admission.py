@@ -1,13 +1,14 @@
 """Admission: which of the messages become batches of the record, checked, and what the others are answered."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
 from ingest.catalogue import I32, Catalogue, Entry, Verdict
+from ingest.commit import Commit
 from ingest.intake import Message
 from ingest.qc.control import QualityControl
 from ingest.replies import Answers
@@ -62,6 +63,18 @@ class Admission:
         """Learn what an earlier run of the centre knew."""
         for source, payload in announcements:
             self._learn(self._catalogue.announce(source, decode(payload, Announce)))
+
+    @property
+    def memory_ns(self) -> int:
+        """How far back the rows for ``warm`` must begin."""
+        return self._control.memory_ns
+
+    def warm(self, commits: Iterable[Commit]) -> None:
+        """Remember the rows of an earlier run, so that a restart leaves no row without its neighbours."""
+        for commit in commits:
+            for batch in commit.batches:
+                places = self._catalogue.places(batch.series)
+                self._control.warm(places, batch.time_ns, batch.value, batch.quality, batch.cause)
 
     def announce(self, message: Message) -> tuple[Announce | None, list[Complaint]]:
         """Take over an announcement; None when nothing of it can be used."""

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import numpy as np
+import structlog
 
 from ingest.admission import Admission
 from ingest.catalogue import Catalogue
@@ -13,10 +14,12 @@ from ingest.pipeline import Pipeline, PipelineStats
 from ingest.presence import PresenceBook
 from ingest.qc.control import QualityControl, Tolerance
 from ingest.replies import Replies
-from ingest.store.protocol import Store
+from ingest.store.protocol import Store, StoreRefusedError
 from ingest.subscriber import Subscriber
 from telemetry.broker import BrokerAddress
 from telemetry.clock import Clock
+
+_LOG = structlog.get_logger(__name__)
 
 
 class Ingest:
@@ -42,7 +45,8 @@ class Ingest:
         self.presence = PresenceBook()
         self.intake = Intake()
         replies = Replies()
-        admission = Admission(self.catalogue, QualityControl(tolerance), clock)
+        self._clock = clock
+        self._admission = admission = Admission(self.catalogue, QualityControl(tolerance), clock)
         announcements = store.announcements()
         admission.restore(announcements)
         self._pipeline = Pipeline(
@@ -57,6 +61,14 @@ class Ingest:
 
     async def run(self) -> None:
         """Work until cancelled."""
+        await asyncio.to_thread(self._warm)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.subscriber.run(), name="subscriber")
             tasks.create_task(self._pipeline.run(), name="pipeline")
+
+    def _warm(self) -> None:
+        """Rows that are stored already are what the next ones are compared with."""
+        try:
+            self._admission.warm(self.store.recent(self._clock.now_ns() - self._admission.memory_ns))
+        except StoreRefusedError as exc:
+            _LOG.warning("quality control begins without what came before", reason=str(exc))

@@ -11,10 +11,11 @@ from ingest.qc.checks import Verdict, clock, flat_line, gross_range, rate_of_cha
 from ingest.qc.limits import Limits
 from ingest.qc.memory import Memory, Neighbours
 from telemetry.batch import F64, I64, U8, U16
-from telemetry.quality import Quality
+from telemetry.quality import Cause, Quality
 
 _SECOND_NS: Final = 1_000_000_000
 _SAMPLES_IN_A_FLAT_LINE: Final = 3
+_LEAST_MEMORY_NS: Final = 3600 * _SECOND_NS
 _BLOCK_ROWS: Final = 16_384
 """Columns of a block stay in the cache of a core: 120 ns a row, against 230 in groups of 200,000."""
 
@@ -93,6 +94,22 @@ class QualityControl:
             )
             self._check(rows, quality[block], cause[block])
         return quality, cause
+
+    @property
+    def memory_ns(self) -> int:
+        """How far back ``warm`` must begin: the longest time after which a quantity counts as standing still."""
+        flat_ns = self.limits.flat_ns[np.isfinite(self.limits.flat_ns)]
+        return int(flat_ns.max(initial=_LEAST_MEMORY_NS))
+
+    def warm(self, places: NDArray[np.int32], time_ns: I64, value: F64, quality: U8, cause: U16) -> None:
+        """Remember rows that an earlier run has checked, in the order of their commits, so that the next ones have
+        neighbours. Rows of unknown series have a negative place.
+        """
+        known = (places >= 0) & (quality < Quality.BAD) & (cause & Cause.CLOCK == 0)
+        rows = np.flatnonzero(known & self.limits.watched[places])
+        at = places[rows]
+        gap_ns = self.limits.flat_ns[at] / _SAMPLES_IN_A_FLAT_LINE
+        self._memory.compare(at, time_ns[rows], value[rows], np.ones(len(rows), np.bool_), gap_ns)
 
     def _check(self, rows: Samples, quality: U8, cause: U16) -> None:
         for check in ROW_CHECKS:

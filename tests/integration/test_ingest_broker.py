@@ -15,10 +15,12 @@ from ingest.qc.control import Tolerance
 from ingest.service import Ingest
 from ingest.store.duckdb import DuckDBStore
 from telemetry.broker import parse_broker
-from telemetry.clock import HOUR_NS, SystemClock
+from telemetry.clock import HOUR_NS, SECOND_NS, SystemClock
+from telemetry.quality import Cause
 from telemetry.topics import Channel, topic
 from telemetry.wire import Ack, Lane, Presence, Status, decode, encode, encode_batch
 from tests.integration.brokers import TestBroker, mosquitto, mosquitto_binary, nats_server
+from tests.integration.gateway_centre import until
 from tests.unit.ingest_data import SOURCE, announce, batch, level
 
 _DEADLINE_S = 10.0
@@ -175,6 +177,21 @@ async def test_a_centre_that_starts_again_continues_where_it_was(broker, tmp_pat
                 assert await field.acknowledged(seq)
             assert [commit.number for commit in centre.store.rows_after(0)] == [1, 2]
             assert [commit.number for commit in centre.commits] == [2]
+
+
+async def test_a_jump_over_a_restart_is_seen(broker, tmp_path):
+    """The rows of the earlier run are what the first ones of this run are compared with."""
+    now_ns = time.time_ns()
+    async with gateway(broker) as field:
+        for number, value in enumerate((1.0, 9.0), start=1):
+            async with running(broker, tmp_path) as centre:
+                await field.publish(Channel.ANNOUNCE, encode(announce(level("a"), level("b"))), retain=True)
+                sent = batch(number, [value, 2.0], time_ns=now_ns + number * SECOND_NS)
+                await field.publish(Channel.DATA, encode_batch(sent, Lane.LIVE))
+                assert await field.acknowledged(number)
+                await until(lambda centre=centre: centre.commits)
+        (commit,) = centre.commits
+    assert commit.batches[0].cause.tolist() == [Cause.RATE, 0]
 
 
 async def test_a_centre_that_starts_asks_the_gateways_that_are_there_already(broker, tmp_path):

@@ -143,3 +143,33 @@ def test_groups_larger_than_a_block_are_judged_like_small_ones():
     for whole, pieces in zip(*verdicts, strict=True):
         np.testing.assert_array_equal(whole, pieces)
     assert set(np.unique(verdicts[0][0])) == {Quality.GOOD, Quality.SUSPECT, Quality.BAD}
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(1, 5000), st.sampled_from([1.0, 1.0, 1.0, 3.5, 9.0, float("nan")])), min_size=2),
+    st.data(),
+)
+def test_a_restart_in_the_middle_changes_no_verdict(steps, data):
+    """Rows that are stored are what the next ones are compared with: a jump or a flat line over a restart is seen."""
+    time_ns = START_NS + np.cumsum([step for step, _ in steps]) * SECOND_NS
+    value = np.array([reading for _, reading in steps])
+    quality = np.where(np.isnan(value), Quality.MISSING, Quality.UNCHECKED).astype(np.uint8)
+    places, cause = np.zeros(len(value), np.int32), np.zeros(len(value), np.uint16)
+    cut = data.draw(st.integers(1, len(value) - 1))
+
+    def control():
+        fresh = QualityControl()
+        fresh.limits.put([(0, level("tide", quantity="sea_level", valid=(-6.0, 12.0)))])
+        return fresh
+
+    def checked(by, rows):
+        return by.check(places[rows], time_ns[rows], value[rows], quality[rows], cause[rows], int(time_ns[-1]))
+
+    whole = checked(control(), slice(None))
+    after = control()
+    after.warm(places[:cut], time_ns[:cut], value[:cut], whole[0][:cut], whole[1][:cut])
+    assert [column.tolist() for column in checked(after, slice(cut, None))] == [
+        column[cut:].tolist() for column in whole
+    ]
+    assert after.memory_ns >= 3 * 3600 * SECOND_NS
