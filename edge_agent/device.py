@@ -6,6 +6,7 @@ import structlog
 
 from edge_agent.compiled import DevicePlan
 from edge_agent.decode import Answer, decoder
+from edge_agent.drivers.contract import FrameError
 from edge_agent.drivers.modbus.driver import Call, Line
 from edge_agent.drivers.modbus.frames import ExceptionAnswerError, Refusal
 from edge_agent.lines.line import GarbledError, LineDownError, LineError, NoAnswerError
@@ -64,7 +65,7 @@ class Device:
         if isinstance(failure, LineError) and not any(isinstance(answer, bytes) for answer in answers):
             return Poll(None, failure)
         lost: list[Answer] = [Cause.COMMS] * (len(self._blocks) - len(answers))
-        return Poll(self._decoder.decode(answers + lost), failure)
+        return Poll(self._decoder.decode(answers + lost), failure or self._lacking)
 
     async def _learn(self, due_ns: int) -> Poll:
         """Find out what exactly is refused by halving, keep the rest, and remember it for a while."""
@@ -78,8 +79,7 @@ class Device:
         if not found:
             return self._result([Cause.DEVICE] * len(self._blocks), ExceptionAnswerError(Refusal.ADDRESS))
         self._use(tuple(span for span, _ in found))
-        refused = [f"{span.table} {span.address}+{span.count}" for span in self.refused]
-        _log.warning("device refuses registers", device=self.plan.name, unit=self.plan.unit, refused=refused)
+        _log.warning("device refuses registers", device=self.plan.name, unit=self.plan.unit, state=str(self._lacking))
         return self._result([data for _, data in found], None)
 
     async def _narrow(self, span: Span) -> list[tuple[Span, bytes]]:
@@ -95,6 +95,8 @@ class Device:
         self._blocks = blocks
         self._calls = tuple(self._call(block) for block in blocks)
         self._decoder = decoder(blocks, self.plan.columns, self.plan.gates)
+        refused = ", ".join(map(str, self.refused))
+        self._lacking = FrameError(f"refuses {refused}") if refused else None
 
     def _call(self, span: Span) -> Call:
         return Call.of(span.request(self.plan.unit), self.plan.pause_s)

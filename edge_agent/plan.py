@@ -59,6 +59,10 @@ class Span:
     address: int
     count: int
 
+    def __str__(self) -> str:
+        last = f"-{self.end - 1:#06x}" if self.count > 1 else ""
+        return f"{self.table} {self.address:#06x}{last}"
+
     @property
     def end(self) -> int:
         """The first address after it."""

@@ -187,7 +187,7 @@ async def test_a_refused_register_costs_itself_and_nothing_else(rtu_peer, answer
                 assert batch.cause[at] == Cause.DEVICE
             else:
                 assert batch.value[at] == 100 + at
-    assert acquisition.devices()["dev1"] == "ok"
+    assert acquisition.devices()["dev1"] == "refuses holding 0x0003, holding 0x0006"
     later = [frames.decode_request(1, frames.unwrap_rtu(request)[1]) for _, request in peer.requests[asked:]]
     assert not any(call.address <= at < call.address + call.count for call in later for at in REFUSED)
 
