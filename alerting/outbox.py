@@ -129,7 +129,7 @@ class Outbox:
     async def _attempt(self, delivery: Delivery) -> None:
         lane = self.lanes[delivery.channel]
         try:
-            sent = self.unrecorded.told_of(delivery.key)
+            sent = await self.unrecorded.told_of(delivery.channel, delivery.key)
             sent = sent or await lane.attempt(delivery.event, delivery.key, delivery.attempts)
         except ChannelError as exc:
             self._failed(delivery, exc)

@@ -29,6 +29,7 @@ class _Line:
     lane: Lane
     waiting: dict[str, Event] = field(default_factory=dict)
     filled: asyncio.Event = field(default_factory=asyncio.Event)
+    busy: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 @dataclass(slots=True, eq=False)
@@ -62,9 +63,10 @@ class Unrecorded:
         for line in self._lines.values():
             line.waiting.clear()
 
-    def told_of(self, key: str) -> Sent | None:
+    async def told_of(self, channel: str, key: str) -> Sent | None:
         """What the receiver said if the delivery was made already, else None; asked once, then forgotten."""
-        return self._done.pop(key, None)
+        async with self._lines[channel].busy:  # it may be under way at this moment
+            return self._done.pop(key, None)
 
     async def run(self) -> None:
         """Tell until cancelled."""
@@ -78,16 +80,24 @@ class Unrecorded:
             while not line.waiting:
                 line.filled.clear()
                 await line.filled.wait()
-            key, event = next(iter(line.waiting.items()))
-            try:
-                self._tick_off(line, key, await line.lane.attempt(event, key, failures + 1))
-                failures = 0
-            except ChannelError as exc:
-                _LOG.error("an alarm that can't be recorded was not told", key=key, reason=str(exc))
-                failures += 1
-                if exc.final:
-                    self._tick_off(line, key, None)
+            async with line.busy:
+                told = await self._attempt(line, failures + 1)
+            failures = 0 if told else failures + 1
+            if failures:
                 await asyncio.sleep(self._pause_s(failures))
+
+    async def _attempt(self, line: _Line, number: int) -> bool:
+        if not line.waiting:
+            return True
+        key, event = next(iter(line.waiting.items()))
+        try:
+            self._tick_off(line, key, await line.lane.attempt(event, key, number))
+        except ChannelError as exc:
+            _LOG.error("an alarm that can't be recorded was not told", key=key, reason=str(exc))
+            if exc.final:
+                self._tick_off(line, key, None)
+            return False
+        return True
 
     def _tick_off(self, line: _Line, key: str, sent: Sent | None) -> None:
         line.waiting.pop(key, None)
