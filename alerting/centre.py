@@ -12,7 +12,7 @@ that a drill in lock step decides the same things at the same times whatever the
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -37,6 +37,10 @@ _WINDOW_NS: Final = 48 * HOUR_NS
 _CURSOR_S: Final = 1.0
 _MOST_PENDING: Final = 10_000
 _LOG: Final = structlog.get_logger(room="centre")
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
 
 
 class Engine(Judge, Protocol):
@@ -85,6 +89,8 @@ class Centre:
     outbox: Outbox
     board: Board
     fanout: Fanout
+    on_learnt: Callable[[], None] = _nothing
+    """Called when the engine has learnt of a change in the catalogue."""
     tick_ns: int = TICK_NS
     figures: Figures = field(default_factory=Figures)
     _cursor: int = 0
@@ -162,6 +168,7 @@ class Centre:
             self._revision = self.board.catalogue.revision
             self.engine.announce(self.board.catalogue)
             self.board.learn()
+            self.on_learnt()
 
     async def _keep(self, events: Sequence[Event]) -> None:
         """Record events at once; a cursor alone once a second, since evaluating twice raises once."""

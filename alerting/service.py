@@ -125,6 +125,7 @@ def _wired(
         outbox=outbox,
         board=board,
         fanout=fanout,
+        on_learnt=lambda: ingest.watch(engine.marks()),
     )
     folder = (document.path.parent / settings.site).parent
     return Service(centre=centre, ingest=ingest, app=create_app(_desk(centre, ingest, engine, folder)))

@@ -58,9 +58,11 @@ class Screen:
 
     def take(self, batch: Batch) -> Passed:
         """Screen rows in their order; several rows of one series are looked at one after another."""
-        if self._idle and not self._marks.shape[1]:
+        if (self._idle and not self._marks.shape[1]) or not len(self._ids):
             return Passed(batch)
-        at = np.searchsorted(self._ids, batch.series)
+        at = np.minimum(np.searchsorted(self._ids, batch.series), len(self._ids) - 1)
+        if not np.array_equal(self._ids[at], batch.series):
+            return Passed(batch)  # a source of somebody else's: nothing is known of its series
         turns = _turns(at)
         passed = [self._turn(batch.take(turns == turn), at[turns == turn]) for turn in range(int(turns.max()) + 1)]
         batches = [one.batch for one in passed if one.batch is not None]

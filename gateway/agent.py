@@ -14,6 +14,7 @@ import structlog
 from numpy.random import Generator
 
 from edge_agent.acquisition import Acquisition
+from edge_agent.screen import screen_of
 from gateway.coalescer import Coalescer
 from gateway.settings import GatewayPlan
 from gateway.spool import Spool, keep_synced
@@ -24,10 +25,10 @@ from telemetry.batch import Batch
 from telemetry.broker import PASSWORD
 from telemetry.clock import SECOND_NS, Clock
 from telemetry.settings import secret
-from telemetry.wire import Presence, Status
+from telemetry.topics import Channel
+from telemetry.wire import Lane, Presence, Status, Watch, decode
 
 _LOG = structlog.get_logger()
-_STATUS_NS: Final = 10 * SECOND_NS
 _TELL_S: Final = 0.2
 _WRITE_S: Final = 1.0
 
@@ -57,6 +58,8 @@ class Gateway:
         """Open the spool; raises SpoolError. ``source`` makes what hands batches to a sink: usually the acquisition."""
         self._plan = plan
         self._clock = clock
+        timing = timing or Timing()
+        self._status_ns = round(timing.status_s * SECOND_NS)
         self.polled_rows = 0
         self.spool = Spool.open(plan.spool_dir, plan.limits, clock)
         self.uplink = Uplink(
@@ -68,7 +71,9 @@ class Gateway:
             status=self.status,
             rng=rng,
             timing=timing,
+            inbox={Channel.WATCH: self._watch},
         )
+        self._screen = screen_of(plan.buses)
         self._coalescer = Coalescer(clock, self._append, self.uplink.ready)
         self._source = source(self._sink) if source else self._acquisition(int(rng.integers(2**32)))
 
@@ -112,8 +117,29 @@ class Gateway:
         return Acquisition(self._plan.source, self._plan.buses, self._clock, self._sink, seed=seed)
 
     def _sink(self, batch: Batch) -> None:
-        self.polled_rows += len(batch)
-        self._coalescer.put(batch)
+        """Screen what was read; what is urgent takes along everything that has not left, and goes first."""
+        passed = self._screen.take(batch)
+        if passed.batch is None:
+            return
+        self.polled_rows += len(passed.batch)
+        self._coalescer.put(passed.batch)
+        if passed.urgent:
+            self._coalescer.flush(self._append_urgent)
+
+    def _append_urgent(self, batch: Batch) -> None:
+        self.spool.append(batch, Lane.ALARM)
+        self.uplink.notify()
+
+    def _watch(self, payload: bytes) -> None:
+        """What the centre watches from now on; a malformed message changes nothing."""
+        try:
+            watch = decode(payload, Watch)
+            marks = {int(series): values for series, values in watch.marks.items()}
+        except ValueError as exc:
+            _LOG.warning("malformed watch ignored", reason=str(exc), n_bytes=len(payload))
+            return
+        self._screen.watch(marks)
+        _LOG.info("watching", series=len(marks))
 
     def _append(self, batch: Batch) -> None:
         self.spool.append(batch, self.uplink.lane)
@@ -130,4 +156,4 @@ class Gateway:
             if now_s - told_s >= _TELL_S:
                 told_s = now_s
                 await self.uplink.report()
-            await self._clock.sleep_until(self._clock.now_ns() + _STATUS_NS)
+            await self._clock.sleep_until(self._clock.now_ns() + self._status_ns)

@@ -45,12 +45,13 @@ class Coalescer:
             await self._ready(PATIENCE_S)
             self.flush()
 
-    def flush(self) -> None:
-        """Hand on everything now."""
+    def flush(self, append: Callable[[Batch], None] | None = None) -> None:
+        """Hand on everything now, to ``append`` where that is given instead of the usual one."""
+        append = append or self._append
         batches, self._queue, self._rows = self._queue, deque(), 0
         self._filled.clear()
         for group in _groups(batches):
-            self._append(group[0] if len(group) == 1 else concat(group))
+            append(group[0] if len(group) == 1 else concat(group))
         for _ in batches:
             self._clock.release()
 

@@ -9,7 +9,7 @@ import asyncio
 import math
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, TypeVar
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 
 class Connection(Client):
-    """A connection for the length of a block. Received payloads go to ``take`` at once, in the event loop.
+    """A connection for the length of a block. What is received goes to ``take`` at once, in the event loop.
 
     aiomqtt 2.5.1 on its own waits the whole deadline when a broker hangs up before it has answered, keeps the socket
     of a broker that never answers, and loses a cancellation now and then (``asyncio.wait_for`` before Python 3.12).
@@ -46,7 +46,7 @@ class Connection(Client):
         password: str | None,
         *,
         will: tuple[str, bytes],
-        take: Callable[[bytes], None],
+        take: Callable[[str, bytes], None],
         deadline_s: float,
     ) -> None:
         """``will`` is the topic and payload that the broker publishes (retained) when we vanish."""
@@ -90,12 +90,13 @@ class Connection(Client):
         async with asyncio.timeout(self._deadline_s):
             await self.publish(topic, payload, qos=qos, retain=retain)
 
-    async def listen(self, topic: str) -> None:
-        """Subscribe."""
+    async def listen(self, topics: Sequence[str]) -> None:
+        """Subscribe to all of some topics; raises MqttError naming the one that the broker refuses."""
         async with asyncio.timeout(self._deadline_s):
-            granted = await self.subscribe(topic, qos=1)
-        if any((code if isinstance(code, int) else code.value) >= _REFUSED for code in granted):
-            raise MqttError(f"subscription to {topic} refused, see the broker's access list")
+            granted: Sequence[int | ReasonCode] = await self.subscribe([(topic, 1) for topic in topics])
+        for topic, code in zip(topics, granted, strict=True):
+            if (code if isinstance(code, int) else code.value) >= _REFUSED:
+                raise MqttError(f"subscription to {topic} refused, see the broker's access list")
 
     async def lost(self) -> None:
         """Wait for the end of the connection, which raises."""
@@ -119,11 +120,11 @@ class Connection(Client):
         super()._on_disconnect(client, userdata, flags, reason_code, properties)
 
 
-def _passing_to(take: Callable[[bytes], None]) -> type[asyncio.Queue[Message]]:
+def _passing_to(take: Callable[[str, bytes], None]) -> type[asyncio.Queue[Message]]:
     class Passage(asyncio.Queue[Message]):
         """Keeps nothing: aiomqtt's own queue grows without bound or discards in silence, and costs a task a message."""
 
         def put_nowait(self, item: Message) -> None:
-            take(bytes(item.payload))
+            take(str(item.topic), bytes(item.payload))
 
     return Passage

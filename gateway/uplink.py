@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 import structlog
@@ -33,7 +33,9 @@ class Uplink:
         status: Callable[[Presence], Status],
         rng: Generator,
         timing: Timing | None = None,
+        inbox: Mapping[Channel, Callable[[bytes], None]] | None = None,
     ) -> None:
+        """``inbox``: who takes what the centre sends besides acknowledgements, and refuses what is bad."""
         self.connected = False
         self.trouble: str | None = "not connected yet"
         """Why nothing is delivered at present, for people; None when all is well."""
@@ -43,6 +45,7 @@ class Uplink:
         self._password = password
         self._spool = spool
         self._announce = encode(announce)
+        self._inbox = {self._topic(channel): take for channel, take in (inbox or {}).items()}
         self._status = status
         self._rng = rng
         self._timing = timing or Timing()
@@ -112,12 +115,12 @@ class Uplink:
         will = (self._topic(Channel.STATUS), encode(Status(presence=Presence.OFFLINE)))
         identifier = f"petrel-{self._source.replace('/', '-')}"
         return Connection(
-            self._broker, identifier, self._password, will=will, take=self._take, deadline_s=self._timing.deadline_s
+            self._broker, identifier, self._password, will=will, take=self._receive, deadline_s=self._timing.deadline_s
         )
 
     async def _greet(self, link: Connection) -> None:
         """Listen first, so that no acknowledgement is missed; then say who we are; then send what is open."""
-        await link.listen(self._topic(Channel.ACK))
+        await link.listen([self._topic(Channel.ACK), *self._inbox])
         await self._publish(link, Channel.ANNOUNCE, self._announce)
         self._flight.clear()
         self._link, self.connected, self.trouble = link, True, None
@@ -165,6 +168,10 @@ class Uplink:
 
     async def _until_lost(self, link: Connection) -> None:
         await link.lost()
+
+    def _receive(self, name: str, payload: bytes) -> None:
+        """Hand on what came; on a topic that nobody asked for nothing comes."""
+        self._inbox.get(name, self._take)(payload)
 
     def _take(self, payload: bytes) -> None:
         """An acknowledgement; a malformed one is counted and ignored, since the next one may be good."""

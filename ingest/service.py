@@ -1,7 +1,7 @@
 """The ingest service: subscriber, pipeline and catalogue around one store, as one thing to run."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import numpy as np
 import structlog
@@ -16,8 +16,10 @@ from ingest.qc.control import QualityControl, Tolerance
 from ingest.replies import Replies
 from ingest.store.protocol import Store, StoreRefusedError
 from ingest.subscriber import Subscriber
+from ingest.watches import Watches
 from telemetry.broker import BrokerAddress
 from telemetry.clock import Clock
+from telemetry.wire import Watch
 
 _LOG = structlog.get_logger(__name__)
 
@@ -52,12 +54,25 @@ class Ingest:
         self._pipeline = Pipeline(
             store, admission, self.intake, replies, self.presence, clock, on_commit, saved=dict(announcements)
         )
-        self.subscriber = Subscriber(broker, self.intake, replies, self.presence, clock, rng, password=password)
+        self._watches = Watches()
+        self.subscriber = Subscriber(
+            broker, self.intake, replies, self.presence, clock, rng, watches=self._watches, password=password
+        )
 
     @property
     def stats(self) -> PipelineStats:
         """Counts since start."""
         return self._pipeline.stats
+
+    def watch(self, marks: Mapping[int, tuple[float, ...]]) -> None:
+        """Tell each gateway the values of its series whose crossing is worth hurrying; what is said already is not."""
+        by_source: dict[str, dict[str, tuple[float, ...]]] = {}
+        for entry in self.catalogue.entries():
+            words = by_source.setdefault(entry.source, {})
+            if entry.id in marks:
+                words[str(entry.id)] = marks[entry.id]
+        for source, found in by_source.items():
+            self._watches.put(source, Watch(marks=found))
 
     async def run(self) -> None:
         """Work until cancelled."""

@@ -21,6 +21,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from ingest.intake import Intake, Message
 from ingest.presence import PresenceBook
 from ingest.replies import Answers, Replies
+from ingest.watches import Watches
 from telemetry.broker import BrokerAddress
 from telemetry.clock import Clock
 from telemetry.mqtt import Client
@@ -57,6 +58,7 @@ class Subscriber:
         clock: Clock,
         rng: np.random.Generator,
         *,
+        watches: Watches | None = None,
         password: str | None = None,
     ) -> None:
         self.connected = asyncio.Event()
@@ -69,6 +71,7 @@ class Subscriber:
         self._presence = presence
         self._clock = clock
         self._rng = rng
+        self._watches = watches or Watches()
         self._password = password
 
     async def run(self) -> None:
@@ -100,12 +103,20 @@ class Subscriber:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(_until_lost(client), name="watch the connection")
                 tasks.create_task(self._reply(client), name="send acknowledgements")
+                tasks.create_task(self._watch(client), name="send watches")
 
     async def _reply(self, client: aiomqtt.Client) -> None:
         while True:
             for source, ack in await self._replies.next():
                 async with asyncio.timeout(_DEADLINE_S):
                     await client.publish(topic(source, Channel.ACK), encode(ack), qos=0, timeout=_OURS)
+
+    async def _watch(self, client: aiomqtt.Client) -> None:
+        self._watches.again()
+        while True:
+            source, watch = await self._watches.next()
+            async with asyncio.timeout(_DEADLINE_S):
+                await client.publish(topic(source, Channel.WATCH), encode(watch), qos=1, retain=True, timeout=_OURS)
 
     def _client(self) -> Client:
         return Client(

@@ -18,6 +18,7 @@ class Channel(StrEnum):
     COMMAND = "command"
     RESULT = "result"
     CONFIG = "config"
+    WATCH = "watch"
 
 
 class Address(NamedTuple):

@@ -73,6 +73,17 @@ class Announce(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     series: tuple[Series, ...]
 
 
+class Watch(msgspec.Struct, frozen=True, kw_only=True):
+    """What the centre watches at one gateway (retained): per series, the values whose crossing is worth hurrying.
+
+    The gateway decides nothing by it but who goes first (ADR 0006). Words that a gateway does not know are ignored.
+    """
+
+    version: int = VERSION
+    marks: dict[str, tuple[float, ...]] = {}
+    """Series id as text to values in the canonical unit."""
+
+
 class Refusal(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """A batch that the centre will never take, and why."""
 

@@ -18,6 +18,7 @@ from alerting.engine import snapshot
 from alerting.engine.arrivals import Arrivals, arrivals, identities, newest_ns, steps
 from alerting.engine.assembly import NO_DATA, Key, make_post, make_silence, resume
 from alerting.engine.corrections import corrections
+from alerting.engine.marks import Marks, marks
 from alerting.engine.members import Entry
 from alerting.engine.post import Moment, Post
 from alerting.engine.silence import Silence
@@ -234,6 +235,11 @@ class Engine:
         self._ready()
         known = dict.fromkeys(entry.station.id for entry in self._active)
         return snapshot.stations(self._posts, self._silence, self.site, self._now_ns, known)
+
+    def marks(self) -> Marks:
+        """The values of each series whose crossing is worth hurrying, by its id."""
+        self._ready()
+        return marks(self._posts, self.window)
 
     def thresholds_of(self, series: int) -> list[snapshot.ThresholdLine]:
         """The lines to draw in a chart of a series; none for a series that nobody announced."""

@@ -50,6 +50,11 @@ class Window:
     def __len__(self) -> int:
         return len(self.time_ns)
 
+    @property
+    def ids(self) -> I64:
+        """The series of each slot."""
+        return self._ids
+
     def announce(self, known: Mapping[int, Series]) -> None:
         """Make slots for series that have none; a series that is known already takes its new period and modulus."""
         ids = np.fromiter(known, np.int64, len(known))

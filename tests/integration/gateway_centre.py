@@ -11,7 +11,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from telemetry.batch import Batch
 from telemetry.topics import Channel, parse, topic
-from telemetry.wire import Ack, Announce, EpochAck, Lane, Refusal, Status, decode, decode_batch, encode
+from telemetry.wire import Ack, Announce, EpochAck, Lane, Refusal, Status, Watch, decode, decode_batch, encode
 
 Key = tuple[int, int]
 Script = Callable[[Batch], str]
@@ -79,6 +79,10 @@ class ScriptedCentre:
         """Send an acknowledgement, or any bytes in the place of one."""
         payload = message if isinstance(message, bytes) else encode(message)
         self._client.publish(topic(self.source, Channel.ACK), payload, qos=1)
+
+    def watch(self, watch: Watch) -> None:
+        """Tell the gateway what to watch."""
+        self._client.publish(topic(self.source, Channel.WATCH), encode(watch), qos=1, retain=True)
 
     def acknowledge(self, *keys: Key) -> None:
         """Acknowledge batches later than they came."""

@@ -18,7 +18,7 @@ from telemetry.broker import parse_broker
 from telemetry.clock import HOUR_NS, SECOND_NS, SystemClock
 from telemetry.quality import Cause
 from telemetry.topics import Channel, topic
-from telemetry.wire import Ack, Lane, Presence, Status, decode, encode, encode_batch
+from telemetry.wire import Ack, Lane, Presence, Status, Watch, decode, encode, encode_batch
 from tests.integration.brokers import TestBroker, mosquitto, mosquitto_binary, nats_server
 from tests.integration.gateway_centre import until
 from tests.unit.ingest_data import SOURCE, announce, batch, level
@@ -228,3 +228,22 @@ async def test_a_full_window_of_many_gateways_is_taken_without_loss(broker, tmp_
         assert centre.store.count() == 8 * 32 * 2
         assert not centre.ingest.intake.dropped
         assert centre.ingest.stats.commits < 8 * 32
+
+
+async def test_a_gateway_hears_what_to_watch_whenever_it_comes(broker, tmp_path):
+    """Retained, and only what concerns its own series."""
+    a, b = batch(1, [1.0, 2.0]).series.tolist()
+    async with running(broker, tmp_path) as centre, gateway(broker) as field:
+        await field.publish(Channel.ANNOUNCE, encode(announce(level("a"), level("b"))), retain=True)
+        await field.send(1)
+        assert await field.acknowledged(1)
+        centre.ingest.watch({a: (3.0, 4.0), 12345: (1.0,)})
+        centre.ingest.watch({a: (3.0, 4.0), b: (9.0,)})
+        await until(lambda: centre.ingest.subscriber.connected.is_set())
+        async with aiomqtt.Client("127.0.0.1", broker.port) as late, asyncio.timeout(_DEADLINE_S):
+            await late.subscribe(topic(SOURCE, Channel.WATCH), qos=1)
+            async for message in late.messages:
+                watch = decode(bytes(message.payload), Watch)
+                if len(watch.marks) == 2:
+                    break
+        assert watch.marks == {str(a): (3.0, 4.0), str(b): (9.0,)}

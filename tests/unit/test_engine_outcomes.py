@@ -164,3 +164,13 @@ def test_thresholds_are_known_for_charts_before_the_first_row() -> None:
 
 def _commit(moments):
     return commit(1, *(batch for values, minute in moments for batch in reading(values, minute)))
+
+
+def test_gateways_are_told_the_thresholds_of_single_readings_and_of_nothing_else():
+    one = desk(only=["tide", "mast"])
+    marks = one.engine.marks()
+    assert marks[key("tide/sea-level")] == (3.2, 3.5, 3.8, 4.1)
+    assert {13.9, 41.5} <= set(marks[key("mast/gust")])
+    assert all(list(values) == sorted(set(values)) for values in marks.values())
+    assert key("mast/rain") not in marks
+    assert key("mast/wind") not in marks
