@@ -1,7 +1,6 @@
 """Conversations with a simulated CJ/T 188 meter: one request a reading, units, status and what is missing."""
 
 import math
-from datetime import UTC, datetime
 from fractions import Fraction
 
 import pytest
@@ -15,13 +14,13 @@ from tests.property.polled_talk import talk
 
 WATER = "10:78330011223344"
 HEAT = "20:78330011223344"
-TIME = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
+TIME_NS = 1_795_489_200 * 10**9
 WELL = Status(0, battery_low=False)
 
 
-def water(total="1234.56", code=0x2C, status=WELL, time=TIME):
+def water(total="1234.56", code=0x2C, status=WELL, time_ns=TIME_NS):
     value = None if total is None else Fraction(total)
-    return Reading({"total": Quantity(value, code), "settled": Quantity(Fraction(1200), 0x2C)}, time, status)
+    return Reading({"total": Quantity(value, code), "settled": Quantity(Fraction(1200), 0x2C)}, time_ns, status)
 
 
 def heat():
@@ -29,7 +28,7 @@ def heat():
                   "volume": ("56.78", 0x2C)}  # fmt: skip
     plain = {"supply": "65.30", "return": "40.15", "hours": "241"}
     quantities = {name: Quantity(Fraction(value), code) for name, (value, code) in with_units.items()}
-    return Reading(quantities | {name: Quantity(Fraction(value)) for name, value in plain.items()}, TIME, WELL)
+    return Reading(quantities | {name: Quantity(Fraction(value)) for name, value in plain.items()}, TIME_NS, WELL)
 
 
 def meter(reading, heard=None):
@@ -58,7 +57,7 @@ def test_one_request_brings_the_whole_reading():
         "901F.total m3": Number(1234.56),
         "901F.settled L": Number(1_200_000.0),
         "901F.valve": Number(0.0),
-        "901F.clock": Number(TIME.timestamp()),
+        "901F.clock": Number(1_795_489_200.0),
     }
     assert heard == [Read(Address(0x10, "78330011223344"), "901F")]
 
@@ -86,15 +85,17 @@ def test_a_low_battery_puts_every_number_in_doubt():
     }
 
 
-@pytest.mark.parametrize(("reading", "field"), [(water(total=None), "901F.total m3"), (water(time=None), "901F.clock")])
+@pytest.mark.parametrize(
+    ("reading", "field"), [(water(total=None), "901F.total m3"), (water(time_ns=None), "901F.clock")]
+)
 def test_what_the_meter_does_not_have_is_missing(reading, field):
     number = poll(WATER, reading, field)[field]
     assert (math.isnan(number.value), number.quality, number.cause) == (True, Quality.MISSING, Cause.DEVICE)
 
 
 def test_a_unit_of_another_kind_is_refused():
-    with pytest.raises(FrameError, match="total with unit code 05, expected one of volume"):
-        poll(WATER, water(code=0x05), "901F.total m3")
+    with pytest.raises(FrameError, match="settled with unit code 05, expected one of volume"):
+        poll(HEAT, heat(), "901F.settled m3")
 
 
 def test_a_refusal_ends_the_conversation():

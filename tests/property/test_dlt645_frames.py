@@ -95,6 +95,16 @@ def test_garbage_raises_frame_errors_only(data, wrapped):
             continue
 
 
+@pytest.mark.parametrize(
+    "start",
+    ["FE" * 9, "00", "FEFE69", "68 61 01 00 00 00 00 69", "68 61 01 00 00 00 00 68 91 C9"],
+    ids=["preamble", "noise", "start", "second start", "length"],
+)
+def test_what_can_be_no_frame_is_refused_before_it_is_whole(start):
+    with pytest.raises(FrameError):
+        ENVELOPE.size(bytes.fromhex(start))
+
+
 @given(st.binary(max_size=9), FORMATS)
 def test_garbage_is_no_number(data, format_):
     try:

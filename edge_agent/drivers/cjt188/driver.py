@@ -8,6 +8,7 @@ from device_profiles.fields.cjt188 import Cjt188Field
 from edge_agent.drivers.cjt188 import frames
 from edge_agent.drivers.cjt188.frames import ENVELOPE, Address, Find, Read, Reading
 from edge_agent.drivers.contract import Ask, Conversation, FrameError, Number
+from telemetry.clock import SECOND_NS
 from telemetry.quality import Cause, Quality
 
 _PREAMBLE: Final = 4
@@ -68,7 +69,7 @@ def _number(field: Cjt188Field, reading: Reading) -> Number | None:
 def _value(field: Cjt188Field, reading: Reading) -> float | None:
     match field.name:
         case "clock":
-            return reading.time.timestamp() if reading.time else None
+            return None if reading.time_ns is None else reading.time_ns / SECOND_NS
         case "valve":
             return float(reading.status.valve)
         case "battery":

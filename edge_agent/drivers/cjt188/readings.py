@@ -1,35 +1,35 @@
 """What the reading 901Fh of a meter holds, both ways and without I/O.
 
 Source: CJ/T 188-2004, annexes on data formats: water, gas and others 19 bytes, heat 43 bytes. Numbers are BCD, low byte
-first; those with a unit carry its code behind them.
+first; those with a unit carry its code behind them. Makers send other numbers under the same identifier in as many
+bytes, so that every unit code is held against what should stand there.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta, timezone
 from fractions import Fraction
 from typing import Final, NamedTuple
 
-from device_profiles.fields.cjt188 import UNIT_OF_CODE
+from device_profiles.fields.cjt188 import UNIT_OF_CODE, Dimension
+from edge_agent.drivers.beijing import from_utc_ns, to_utc_ns
 from edge_agent.drivers.contract import FrameError
 from edge_agent.drivers.envelope import bcd_bytes, bcd_number
 
-CHINA: Final = timezone(timedelta(hours=8))
 _HEAT_TYPES: Final = range(0x20, 0x2A)
 _CLOCK, _STATUS = 7, 2
 
 
 class Item(NamedTuple):
-    """A number in a reading: bytes of BCD, decimals, and whether a unit code follows."""
+    """A number in a reading: bytes of BCD, decimals, and what is measured by the unit whose code follows, if any."""
 
     name: str
     size: int
     decimals: int
-    has_unit: bool
+    dimension: Dimension | None = None
 
     @property
     def span(self) -> int:
         """Bytes with its unit code."""
-        return self.size + self.has_unit
+        return self.size + (self.dimension is not None)
 
 
 class Status(NamedTuple):
@@ -44,30 +44,30 @@ class Status(NamedTuple):
 
 
 class Quantity(NamedTuple):
-    """Digits of a number with its decimals applied, None where the meter has none; and the code of its unit."""
+    """A number, None where the meter has none, and the code of its unit."""
 
     value: Fraction | None
     code: int | None = None
 
 
 class Reading(NamedTuple):
-    """A meter's reading; ``time`` is None where its clock was never set."""
+    """A meter's reading; ``time_ns`` (UTC) is None where its clock was never set."""
 
     quantities: Mapping[str, Quantity]
-    time: datetime | None
+    time_ns: int | None
     status: Status
 
 
-_WATER: Final = (Item("total", 4, 2, has_unit=True), Item("settled", 4, 2, has_unit=True))
+_WATER: Final = (Item("total", 4, 2, Dimension.VOLUME), Item("settled", 4, 2, Dimension.VOLUME))
 _HEAT: Final = (
-    Item("settled", 4, 2, has_unit=True),
-    Item("heat", 4, 2, has_unit=True),
-    Item("power", 4, 2, has_unit=True),
-    Item("flow", 4, 4, has_unit=True),
-    Item("volume", 4, 2, has_unit=True),
-    Item("supply", 3, 2, has_unit=False),
-    Item("return", 3, 2, has_unit=False),
-    Item("hours", 3, 0, has_unit=False),
+    Item("settled", 4, 2, Dimension.ENERGY),
+    Item("heat", 4, 2, Dimension.ENERGY),
+    Item("power", 4, 2, Dimension.POWER),
+    Item("flow", 4, 4, Dimension.FLOW),
+    Item("volume", 4, 2, Dimension.VOLUME),
+    Item("supply", 3, 2),
+    Item("return", 3, 2),
+    Item("hours", 3, 0),
 )
 
 
@@ -81,11 +81,17 @@ def encode_reading(meter_type: int, reading: Reading) -> bytes:
     data = b""
     for item in layout(meter_type):
         value, code = reading.quantities[item.name]
-        if item.has_unit is (code is None) or (code is not None and code not in UNIT_OF_CODE):
-            raise FrameError(f"{item.name} with unit code {code}, expected {'one' if item.has_unit else 'none'}")
+        _check_unit(item, code)
         digits = b"\xff" * item.size if value is None else bcd_bytes(_digits(item, value), item.size)
         data += digits + (b"" if code is None else bytes((code,)))
-    return data + _encode_time(reading.time) + _encode_status(reading.status)
+    return data + _encode_time(reading.time_ns) + _encode_status(reading.status)
+
+
+def _check_unit(item: Item, code: int | None) -> None:
+    found = None if code is None else UNIT_OF_CODE.get(code)
+    if (code is not None and found is None) or (found and found.dimension) is not item.dimension:
+        shown = "none" if code is None else f"{code:02x}"
+        raise FrameError(f"{item.name} with unit code {shown}, expected that of {item.dimension or 'no unit'}")
 
 
 def _digits(item: Item, value: Fraction) -> int:
@@ -109,23 +115,18 @@ def decode_reading(meter_type: int, data: bytes) -> Reading:
 
 
 def _quantity(item: Item, data: bytes) -> Quantity:
-    digits, code = data[: item.size], data[item.size] if item.has_unit else None
+    digits, code = data[: item.size], data[item.size] if item.dimension else None
+    _check_unit(item, code)
     value = None if digits == b"\xff" * item.size else Fraction(bcd_number(digits), 10**item.decimals)
     return Quantity(value, code)
 
 
-def _encode_time(time: datetime | None) -> bytes:
-    return bytes(_CLOCK) if time is None else bcd_bytes(int(time.astimezone(CHINA).strftime("%Y%m%d%H%M%S")), _CLOCK)
+def _encode_time(time_ns: int | None) -> bytes:
+    return bytes(_CLOCK) if time_ns is None else bcd_bytes(int(from_utc_ns(time_ns, 2 * _CLOCK)), _CLOCK)
 
 
-def _decode_time(data: bytes) -> datetime | None:
-    if data in (bytes(_CLOCK), b"\xff" * _CLOCK):
-        return None
-    text = f"{bcd_number(data):014}"
-    try:
-        return datetime.strptime(f"{text}+0800", "%Y%m%d%H%M%S%z").astimezone(UTC)
-    except (ValueError, OverflowError) as exc:
-        raise FrameError(f"clock {text}, expected a time as YYYYMMDDhhmmss") from exc
+def _decode_time(data: bytes) -> int | None:
+    return None if data in (bytes(_CLOCK), b"\xff" * _CLOCK) else to_utc_ns(data[::-1].hex())
 
 
 def _encode_status(status: Status) -> bytes:

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import tty
-from datetime import UTC, datetime
 from fractions import Fraction
 
 import pytest
@@ -26,7 +25,7 @@ PIECE_S = 0.002
 """Between the pieces of an answer."""
 READING = Reading(
     {"total": Quantity(Fraction("1234.56"), 0x2C), "settled": Quantity(Fraction(1200), 0x2C)},
-    datetime(2026, 11, 24, tzinfo=UTC),
+    1_795_489_200 * 10**9,
     Status(0, battery_low=False),
 )
 
