@@ -81,6 +81,13 @@ def test_a_message_wrong_in_any_way_is_refused_unacknowledged(segment, reason):
     assert b"PW=" not in refused.data
 
 
+def test_encrypted_data_are_named_so_even_where_the_length_is_that_of_the_plain_text():
+    """The standard prints its encrypted example with the length before encryption."""
+    plain = frame(f"{HEAD}DataTime=20160801084000&&")
+    refused, *_ = receive(plain.replace(b"DataTime=20160801084000", b"{0xE4" + b",0x3E" * 20 + b"}000"))
+    assert "encrypted" in refused.reason
+
+
 def test_a_password_is_asked_for():
     ok, wrong = (PROTOCOL.session(secret) for secret in ("123456", "654321"))
     stream = frame(f"{HEAD}DataTime=20160801084000;a-Rtd=1&&")

@@ -11,7 +11,6 @@ from edge_agent.drivers.hj212.frames import Edition, Message
 from edge_agent.drivers.stream import SHOWN_BYTES, Packages
 
 _MN: Final = re.compile(r"[0-9A-Za-z_-]{1,24}", re.ASCII)
-_ENCRYPTED: Final = "{"
 
 
 class Hj212:
@@ -75,8 +74,6 @@ class _Session:
             raise FrameError("wrong PW, expected the secret of this line")
         if message.cn != frames.HEARTBEAT and message.cn not in COMMANDS:
             raise FrameError(f"CN={message.cn}, expected {frames.HEARTBEAT} or one of {', '.join(COMMANDS)}")
-        if message.data.startswith(_ENCRYPTED):
-            raise FrameError("data part is encrypted (SM4), expected it plain: switch encryption off for this line")
 
 
 def _reports(message: Message, pieces: tuple[str, ...]) -> list[Report]:

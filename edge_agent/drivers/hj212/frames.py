@@ -16,6 +16,7 @@ from edge_agent.drivers import beijing
 from edge_agent.drivers.contract import FrameError
 from edge_agent.drivers.hj212.data import Data as Data
 from edge_agent.drivers.hj212.data import encode as encode_data
+from edge_agent.drivers.modbus.frames import crc16
 from edge_agent.drivers.stream import Splitter
 
 REQUEST_ANSWER, RESULT, NOTICE_ANSWER, DATA_ANSWER, HEARTBEAT = "9011", "9012", "9013", "9014", "9015"
@@ -49,6 +50,7 @@ _FIELDS: Final[Mapping[str, re.Pattern[str]]] = {
     }.items()
 }
 _FIXED: Final = ("QN", "ST", "CN", "PW", "MN", "Flag")
+_ENCRYPTED: Final = b"CP=&&{"
 _PRINTABLE: Final = re.compile(r"[ -~]*", re.ASCII)
 
 
@@ -81,10 +83,12 @@ def crc(data: bytes) -> int:
     """The check of annex A: not CRC-16/MODBUS, since each byte meets the high half of the register alone."""
     value = 0xFFFF
     for byte in data:
-        value = (value >> 8) ^ byte
-        for _ in range(8):
-            value = (value >> 1) ^ (0xA001 if value & 1 else 0)
+        value = _SHIFTED[(value >> 8) ^ byte]
     return value
+
+
+# Both checks shift a byte eight times over the same polynomial; that of one byte by Modbus has it in it.
+_SHIFTED: Final = tuple(crc16(bytes((byte ^ 0xFF,))) ^ 0xFF for byte in range(256))
 
 
 def encode(message: Message) -> bytes:
@@ -121,6 +125,8 @@ def decode(frame: bytes) -> Message:
 
 def _open(frame: bytes) -> str:
     """The data segment of a frame whose length, check and end are right."""
+    if _ENCRYPTED in frame:
+        raise FrameError("data part is encrypted (SM4), expected it plain: switch encryption off for this line")
     if not _START.match(frame) or frame[-2:] != b"\r\n":
         raise FrameError(f"frame {frame[:8]!r} to {frame[-8:]!r}, expected ## with 4 digits to CR LF")
     length = int(frame[2:_HEAD])
