@@ -205,8 +205,8 @@ async def watch_peer(ports: list[int], options: argparse.Namespace) -> str:
         uses = await watch(process.pid, lambda: int(answers.value), options)
         return line("bare pymodbus client", len(ports), uses, memory_mb(process.pid, "VmHWM"))
     finally:
-        process.terminate()
-        process.join(10)
+        process.kill()  # its client swallows the cancellation that a polite end would be
+        process.join()
 
 
 def line(what: str, devices: int, uses: list[Use], peak_mb: float) -> str:
