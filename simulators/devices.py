@@ -27,12 +27,13 @@ _LOOPBACK: Final = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """The devices of one bus: a serial line, or a TCP port (0: any free one) of this machine."""
+    """The devices of one bus: a serial line, or a TCP port (0: any free one) of an address of this machine."""
 
     bus: str
     transport: Literal["tcp", "rtu"]
     units: tuple[Unit, ...]
     port: int = 0
+    host: str = _LOOPBACK
 
 
 class TcpEndpoint(NamedTuple):
@@ -41,11 +42,17 @@ class TcpEndpoint(NamedTuple):
     host: str
     port: int
 
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
 
 class SerialEndpoint(NamedTuple):
     """The name of a serial port; stable, though the terminal behind it is not."""
 
     path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
 
 
 Endpoint = TcpEndpoint | SerialEndpoint
@@ -77,10 +84,10 @@ async def serve(
 
 @asynccontextmanager
 async def _tcp(line: Line, bus: Bus) -> AsyncIterator[Endpoint]:
-    server = ModbusTcpServer(bus.devices(), address=(_LOOPBACK, line.port), trace_packet=bus.trace)
+    server = ModbusTcpServer(bus.devices(), address=(line.host, line.port), trace_packet=bus.trace)
     bus.late = partial(_send, server)
     if not await server.listen():
-        raise OSError(f"bus {line.bus}: port {line.port} is taken, expected a free one")
+        raise OSError(f"bus {line.bus}: {line.host} port {line.port} is taken or not ours, expected a free one")
     try:
         listener = cast("asyncio.Server", server.transport)
         yield TcpEndpoint(*listener.sockets[0].getsockname()[:2])

@@ -6,62 +6,64 @@ collects every recorded observation exactly once, and a gap as MISSING rows.
 """
 
 import csv
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
-from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from telemetry.batch import F64, I64
-from telemetry.clock import HOUR_NS, SECOND_NS
 from telemetry.quantity import QUANTITIES
 from telemetry.settings import SettingsError
 from telemetry.units import conversion
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND_NS: Final = 1_000
 
 
 class Column(NamedTuple):
-    """A column of a file: its header and the unit of its numbers."""
+    """A column of a file: its header, the unit of its numbers, and what they are."""
 
     header: str
     unit: str
+    quantity: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """How a file is laid out.
+    """How a file is laid out; ``columns`` by the name of the point that shows them.
 
-    ``time`` is the header of the times (several headers: joined by a blank), in ``format`` (None: ISO 8601 with
-    offset); times without an offset lie ``utc_offset_h`` ahead of UTC. ``skip`` lines stand before the header.
+    ``time`` is the header of the times (several headers: joined by a blank), in ``format`` (None: ISO 8601); times
+    without an offset lie ``utc_offset_h`` ahead of UTC. ``skip`` lines stand before the header. A cell that is empty or
+    says one of ``missing`` is a gap. ``period_ns`` is how long a value holds (None: the smallest step of the times).
     """
 
     time: tuple[str, ...]
     columns: Mapping[str, Column]
-    period_ns: int = HOUR_NS
+    period_ns: int | None = None
     format: str | None = None
-    utc_offset_h: float = 0.0
+    utc_offset_h: float | None = None
     skip: int = 0
+    missing: frozenset[str] = frozenset()
     year: int | None = None
     """Put all times into this year: a typical year is put together from months of several."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recording:
-    """Times (n,), ascending, and values (n,) by quantity in canonical units; NaN where a cell is empty."""
+    """Times (n,), ascending, and values (n,) by point in canonical units, NaN where a cell is empty.
+
+    ``lines`` (n,) says where in the file each time stands.
+    """
 
     time_ns: I64
     period_ns: int
     values: Mapping[str, F64]
-
-    def between(self, first_ns: int, end_ns: int) -> "Recording":
-        """The part from a time on up to another (not included)."""
-        chosen = (self.time_ns >= first_ns) & (self.time_ns < end_ns)
-        return Recording(self.time_ns[chosen], self.period_ns, {q: v[chosen] for q, v in self.values.items()})
+    lines: I64
 
     @property
     def end_ns(self) -> int:
@@ -69,132 +71,121 @@ class Recording:
         return int(self.time_ns[-1]) + self.period_ns
 
 
+def as_recorded(time_ns: int) -> int:
+    """Data time as recorded time: the recording plays at the times of its own."""
+    return time_ns
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Played:
-    """A recording as a device sees it: recorded times are data time plus ``shift_ns``."""
+    """A recording as a device sees it; ``head`` gives the recorded time of a moment of data time."""
 
     recording: Recording
-    shift_ns: int = 0
+    head: Callable[[int], int] = as_recorded
 
     def __call__(self, station: str, point: str, quantity: str, time_ns: int, /) -> float:
-        """The value that holds at a moment, NaN in a gap; raises KeyError for a quantity that was not recorded."""
-        values, at = self.recording.values[quantity], time_ns + self.shift_ns
-        row = int(np.searchsorted(self.recording.time_ns, at, side="right")) - 1
-        if row < 0 or at - int(self.recording.time_ns[row]) >= self.recording.period_ns:
-            return float("nan")
+        """The value that holds at a moment, NaN in a gap; raises KeyError for a point that was not recorded."""
+        values, times, at = self.recording.values[point], self.recording.time_ns, self.head(time_ns)
+        row = int(times.searchsorted(at, side="right")) - 1
+        if row < 0 or at - int(times[row]) >= self.recording.period_ns:
+            return math.nan
         return float(values[row])
+
+
+def headers(path: Path, skip: int = 0) -> tuple[str, ...]:
+    """The headers of a file below so many lines; raises SettingsError."""
+    found, _ = _table(path, skip)
+    return found
 
 
 def read(path: Path, layout: Layout) -> Recording:
     """Read a file; raises SettingsError, one line with file, line, what was found and what was expected."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            rows = list(csv.DictReader(islice(lines, layout.skip, None)))
-    except (OSError, UnicodeDecodeError, csv.Error) as exc:
-        raise SettingsError(f"{path}: {exc}, expected a readable CSV file") from exc
-    _check_headers(path, layout, rows)
-    times = np.array([_time_ns(path, number, row, layout) for number, row in _numbered(rows, layout)], np.int64)
-    values = {quantity: _values(path, rows, column, layout, quantity) for quantity, column in layout.columns.items()}
-    late = np.flatnonzero(np.diff(times) <= 0)
-    if late.size:
-        line = int(late[0]) + layout.skip + 3
-        raise SettingsError(f"{path}:{line}: time is not after the one before, expected rising times")
-    return Recording(times, layout.period_ns, values)
-
-
-def station_year() -> Recording:
-    """A station year of 8760 hours at Greensboro, from the wheel of pvlib (TMY3, US National Renewable Energy Lab).
-
-    Illuminance is played as its header has it (lx), though a noon of 1055 can only mean hundreds of lux.
-    """
-    columns = {
-        "wind_speed": Column("Wspd (m/s)", "m/s"),
-        "wind_direction": Column("Wdir (degrees)", "deg"),
-        "relative_humidity": Column("RHum (%)", "%"),
-        "air_temperature": Column("Dry-bulb (C)", "degC"),
-        "air_pressure": Column("Pressure (mbar)", "hPa"),
-        "illuminance": Column("GH illum (lx)", "lx"),
-        "solar_irradiance": Column("GHI (W/m^2)", "W/m2"),
-    }
-    layout = Layout(
-        time=("Date (MM/DD/YYYY)", "Time (HH:MM)"),
-        columns=columns,
-        format="%m/%d/%Y %H:%M",
-        utc_offset_h=-5.0,
-        skip=1,
-        year=1990,
-    )
-    return read(_wheel("pvlib", "data", "723170TYA.CSV"), layout)
-
-
-def pipeline_branch() -> Recording:
-    """Two months of hourly flow in a water main, from the wheel of river (given by Tecnojest s.r.l., Italy)."""
-    layout = Layout(time=("Time",), columns={"flow": Column("Water flow [l/s]", "L/s")})
-    return read(_wheel("river", "datasets", "water-flow.csv"), layout)
-
-
-def tide_gauge(path: Path) -> Recording:
-    """A year of hourly sea level over chart datum, in the format of Canada's Marine Environmental Data Section."""
-    layout = Layout(
-        time=("Obs_date",), columns={"sea_level": Column("SLEV(metres)", "m")}, format="%Y/%m/%d %H:%M", skip=7
-    )
-    return read(path, layout)
-
-
-def _wheel(package: str, *parts: str) -> Path:
-    """A file in an installed package, which is not imported for it; raises SettingsError where it is not installed."""
-    spec = find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise SettingsError(f"package {package} is not installed, expected it for its recorded data")
-    return Path(spec.submodule_search_locations[0]).joinpath(*parts)
-
-
-def _check_headers(path: Path, layout: Layout, rows: list[dict[str, str]]) -> None:
+    known, rows = _table(path, layout.skip)
+    for header in (*layout.time, *(column.header for column in layout.columns.values())):
+        if header not in known:
+            raise SettingsError(f"{path}:{layout.skip + 1}: no column {header!r}, expected one of {', '.join(known)}")
     if not rows:
         raise SettingsError(f"{path}: no rows, expected some below a header")
-    for header in (*layout.time, *(column.header for column in layout.columns.values())):
-        if header not in rows[0]:
-            known = ", ".join(str(name) for name in rows[0])
-            raise SettingsError(f"{path}:{layout.skip + 1}: no column {header!r}, expected one of {known}")
+    times = np.array([_time_ns(path, row, layout) for row in rows], np.int64)
+    lines = np.array([row.line for row in rows], np.int64)
+    late = np.flatnonzero(np.diff(times) <= 0)
+    if late.size:
+        line = lines[late[0] + 1]
+        raise SettingsError(f"{path}:{line}: time is not after the one before, expected rising times")
+    values = {point: _values(path, rows, column, layout.missing) for point, column in layout.columns.items()}
+    return Recording(times, layout.period_ns or _step_ns(path, times), values, lines)
 
 
-def _numbered(rows: list[dict[str, str]], layout: Layout) -> Iterable[tuple[int, dict[str, str]]]:
-    return enumerate(rows, start=layout.skip + 2)
+class _Row(NamedTuple):
+    """A row of a file and where it stands."""
+
+    line: int
+    cells: dict[str, str]
 
 
-def _time_ns(path: Path, number: int, row: dict[str, str], layout: Layout) -> int:
-    text = " ".join(row[header] or "" for header in layout.time)
+def _table(path: Path, skip: int) -> tuple[tuple[str, ...], list[_Row]]:
+    """The headers and the rows of a file; blank lines are no rows."""
     try:
-        moment = _moment(text, layout)
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            reader = csv.DictReader(islice(lines, skip, None))
+            rows = [_Row(reader.line_num + skip, row) for row in reader]
+            return tuple(reader.fieldnames or ()), rows
+    except (OSError, UnicodeDecodeError, csv.Error) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else exc
+        raise SettingsError(f"{path}: {reason}, expected a readable CSV file") from exc
+
+
+def _time_ns(path: Path, row: _Row, layout: Layout) -> int:
+    text = " ".join(row.cells[header] or "" for header in layout.time)
+    try:
+        return moment_ns(text, layout)
     except ValueError as exc:
-        expected = layout.format or "ISO 8601 with offset"
-        raise SettingsError(f"{path}:{number}: time {text!r}, expected {expected}") from exc
-    return (moment - _EPOCH) // timedelta(seconds=1) * SECOND_NS
+        raise SettingsError(f"{path}:{row.line}: time {text!r}, expected {exc}") from exc
 
 
-def _moment(text: str, layout: Layout) -> datetime:
-    """A time as it is written; 24:00 ends a day, and the last day of a year stays in it."""
+def moment_ns(text: str, layout: Layout) -> int:
+    """A time as a file writes it, in UTC nanoseconds; raises ValueError that says what was expected.
+
+    24:00 ends a day, and the last day of a year stays in it.
+    """
     midnight = text.endswith(" 24:00")
-    plain = f"{text[:-5]}00:00" if midnight else text
-    moment = datetime.fromisoformat(plain) if layout.format is None else datetime.strptime(plain, layout.format)  # noqa: DTZ007
+    moment = _parsed(f"{text[:-5]}00:00" if midnight else text, layout.format)
     if moment.tzinfo is None:
-        if layout.format is None:
-            raise ValueError("no offset")
+        if layout.utc_offset_h is None:
+            raise ValueError("one with its offset from UTC, or to be told the offset")
         moment = moment.replace(tzinfo=timezone(timedelta(hours=layout.utc_offset_h)))
     if layout.year is not None:
         moment = moment.replace(year=layout.year)
-    return moment + timedelta(days=1) if midnight else moment
+    moment += timedelta(days=1) if midnight else timedelta()
+    return (moment - _EPOCH) // timedelta(microseconds=1) * _MICROSECOND_NS
 
 
-def _values(path: Path, rows: list[dict[str, str]], column: Column, layout: Layout, quantity: str) -> F64:
-    gain, offset = conversion(column.unit, QUANTITIES[quantity].unit)
-    found = np.array([_number(path, number, row, column.header) for number, row in _numbered(rows, layout)])
-    return found * gain + offset
-
-
-def _number(path: Path, number: int, row: dict[str, str], header: str) -> float:
-    text = (row[header] or "").strip()
+def _parsed(text: str, format_: str | None) -> datetime:
     try:
-        return float(text) if text else float("nan")
+        return datetime.fromisoformat(text) if format_ is None else datetime.strptime(text, format_)  # noqa: DTZ007
     except ValueError as exc:
-        raise SettingsError(f"{path}:{number}: {header} {text!r}, expected a number or nothing") from exc
+        raise ValueError(format_ or "ISO 8601") from exc
+
+
+def _step_ns(path: Path, times: I64) -> int:
+    if len(times) < 2:
+        raise SettingsError(f"{path}: one time only, expected two, or to be told how long a value holds")
+    return int(np.diff(times).min())
+
+
+def _values(path: Path, rows: list[_Row], column: Column, missing: frozenset[str]) -> F64:
+    gain, offset = conversion(column.unit, QUANTITIES[column.quantity].unit)
+    return np.array([_number(path, row, column.header, missing) for row in rows]) * gain + offset
+
+
+def _number(path: Path, row: _Row, header: str, missing: frozenset[str]) -> float:
+    text = (row.cells[header] or "").strip()
+    if not text or text in missing:
+        return math.nan
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise SettingsError(f"{path}:{row.line}: {header} {text!r}, expected a number or nothing")
+    return number

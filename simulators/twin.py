@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from device_profiles import convert, model, words
+from device_profiles import convert, model
 from device_profiles.convert import Patch
 from device_profiles.model import Gate, Point, Profile, Table
 
@@ -66,12 +66,20 @@ class Twin:
 
     def __init__(self, unit: Unit) -> None:
         self.unit = unit
-        self._instruments = [_Instrument(point, unit.points.get(point.name, Choice())) for point in unit.profile.points]
+        instruments = [_Instrument(point, unit.points.get(point.name, Choice())) for point in unit.profile.points]
         self._gates = {name: _Gate(gate) for name, gate in unit.profile.gates.items()}
+        self._spots = [one.spot for one in instruments] + [gate.spot for gate in self._gates.values()]
+        self._instruments = [one for one in instruments if not one.idle]
+        self._told = {(one.spot.table, one.spot.address) for one in self._instruments}
+        """Where the world has its say: a gate there is as open as the world says."""
+        self._idle: Memory = {}
+        for instrument in instruments:
+            if instrument.idle:
+                _write(self._idle, instrument.at_rest())
 
     def memory(self, observe: Observe, time_ns: int) -> Memory:
         """All words at a moment; raises UnfitValueError and SilentDeviceError."""
-        memory: Memory = {}
+        memory = dict(self._idle)
         lost: set[str] = set()
         for instrument in self._instruments:
             value = instrument.ask(observe, self.unit.station, time_ns)
@@ -79,8 +87,10 @@ class Twin:
                 lost.add(instrument.point.gates[0])
             _write(memory, instrument.patch(value))
         for name, gate in self._gates.items():
-            if gate.is_open(memory) is (name in lost):
-                _write(memory, convert.steer(gate.gate, opened=name not in lost))
+            if name in lost and gate.is_open(memory):
+                _write(memory, convert.steer(gate.gate, opened=False))
+            elif name not in lost and not gate.is_open(memory) and gate.place not in self._told:
+                _write(memory, convert.steer(gate.gate, opened=True))
         return memory
 
     def areas(self, most: int = 16) -> Iterator[tuple[Table, int, int]]:
@@ -90,15 +100,9 @@ class Twin:
         """
         holes = [model.span(text) for text in self.unit.profile.holes]
         for table in Table:
-            spans = sorted({(spot.address, spot.end) for spot in self._spots() if spot.table is table})
+            spans = sorted({(spot.address, spot.end) for spot in self._spots if spot.table is table})
             forbidden = [(first, end) for where, first, end in holes if where is table]
             yield from ((table, first, end) for first, end in _bridged(spans, most, forbidden))
-
-    def _spots(self) -> Iterator[model.Register]:
-        for instrument in self._instruments:
-            yield instrument.spot
-        for gate in self._gates.values():
-            yield gate.spot
 
 
 class _Instrument:
@@ -111,30 +115,23 @@ class _Instrument:
         self.offset = choice.offset
         self.idle = choice.skip or self.quantity in OWN
         self.linear = convert.linear(point)
-        self.limits = _limits(self.spot, point.mask)
-        self.is_plain = point.mask is None and self.spot.type.size > 1
 
     def ask(self, observe: Observe, station: str, time_ns: int) -> float:
         """The device's own value: without what the gateway will add."""
-        if self.idle:
-            return self.linear.value(0.0)
         return observe(station, self.name, self.quantity, time_ns) - self.offset
+
+    def at_rest(self) -> Patch:
+        """What stands there when nobody is asked."""
+        return convert.hold(self.spot, self.point.mask, 0.0)
 
     def patch(self, value: float) -> Patch:
         """How the value is written; a lost one as its code, or as 0 behind a gate."""
         if math.isnan(value):
             return convert.encode(self.point, self._lost())
-        raw = self.linear.raw(value)
-        low, high = self.limits
-        if not low <= (raw if self.spot.type.is_float else round(raw)) <= high:
-            raise UnfitValueError(f"{self.name}: {value} is {raw} in {self.point.register!r}, expected {low} to {high}")
-        return self._plain(raw) if self.is_plain else convert.encode(self.point, value)
-
-    def _plain(self, raw: float) -> Patch:
-        """What ``convert.encode`` gives, without finding out the scale again: this runs at every read."""
-        data = words.pack(raw, self.spot.type, self.spot.order)
-        found = tuple(int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2))
-        return Patch(self.spot.table, self.spot.address, found)
+        try:
+            return convert.hold(self.spot, self.point.mask, self.linear.raw(value))
+        except ValueError as exc:
+            raise UnfitValueError(f"{self.name}: {value} is {exc}") from exc
 
     def _lost(self) -> float:
         if self.point.missing:
@@ -150,19 +147,13 @@ class _Gate:
     def __init__(self, gate: Gate) -> None:
         self.gate = gate
         self.spot = model.register(gate.register)
+        self.place = (self.spot.table, self.spot.address)
 
     def is_open(self, memory: Memory) -> bool:
         """Whether the words as they stand let readings count."""
-        word = memory.get((self.spot.table, self.spot.address), 0)
+        word = memory.get(self.place, 0)
         field = word if self.gate.mask is None else (word & self.gate.mask) >> convert.shift(self.gate.mask)
         return self.gate.min <= field <= self.gate.max
-
-
-def _limits(spot: model.Register, mask: int | None) -> tuple[float, float]:
-    """The raw numbers that a register, or the field of it, can hold."""
-    if mask is None:
-        return spot.type.low, spot.type.high
-    return 0, mask >> convert.shift(mask)
 
 
 def _write(memory: Memory, patch: Patch) -> None:

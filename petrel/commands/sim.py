@@ -1,21 +1,27 @@
-"""``petrel sim``: the scenarios that can be played."""
+"""``petrel sim``: the scenarios that can be played, and recordings on simulated devices."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from petrel.commands.output import print_json, print_table
+from petrel.commands.output import print_json, print_line, print_table
 
-app = typer.Typer(no_args_is_help=True, help="Simulation: the scenarios that `petrel up` can play.")
+if TYPE_CHECKING:
+    from petrel.playback import Playback
+    from simulators.devices import Endpoint
+
+app = typer.Typer(no_args_is_help=True, help="Simulation: scenarios for `petrel up`, recordings on simulated devices.")
+Json = Annotated[bool, typer.Option("--json", help="Machine output.")]
 
 
 @app.callback()
 def group() -> None:
-    """Simulation: the scenarios that `petrel up` can play."""
+    """Simulation: scenarios for `petrel up`, recordings on simulated devices."""
 
 
 @app.command("list")
-def list_scenarios(json: Annotated[bool, typer.Option("--json", help="Machine output.")] = False) -> None:
+def list_scenarios(json: Json = False) -> None:
     """List the scenarios that come with the product."""
     from simulators import scenario
 
@@ -27,3 +33,78 @@ def list_scenarios(json: Annotated[bool, typer.Option("--json", help="Machine ou
         ("scenario", "hours", "from", "what happens", "内容"),
         [(s.id, f"{s.hours:g}", s.start, s.summary.en, s.summary.zh) for s in found],
     )
+
+
+@app.command()
+def run(
+    data: Annotated[str, typer.Argument(help="A CSV file, or a sample: station-year, water-main.")],
+    profile: Annotated[str | None, typer.Option(help="The device: a name (petrel profile list), or a file.")] = None,
+    variant: Annotated[str | None, typer.Option(help="A variant of the device.")] = None,
+    unit: Annotated[int | None, typer.Option(help="Its Modbus unit; the profile's, if not given.")] = None,
+    tcp: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Answer on Modbus TCP; port 0 takes a free one.")
+    ] = None,
+    serial: Annotated[Path | None, typer.Option(help="Name for the serial line (a link to a pseudo-terminal).")] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HEADER=POINT[:UNIT]", help="Which column is which point; else those called so."),
+    ] = None,
+    time: Annotated[
+        list[str] | None, typer.Option(metavar="HEADER", help="Of the times, `time` if not given; two are joined.")
+    ] = None,
+    time_format: Annotated[str | None, typer.Option(help="Of the times, like %Y/%m/%d %H:%M; else ISO 8601.")] = None,
+    utc_offset: Annotated[float | None, typer.Option(help="Hours ahead of UTC of times that do not say it.")] = None,
+    skip: Annotated[int, typer.Option(min=0, help="Lines before the header.")] = 0,
+    missing: Annotated[
+        list[str] | None, typer.Option(metavar="TEXT", help="Of a cell that holds no value, such as -9900.")
+    ] = None,
+    period: Annotated[float | None, typer.Option(help="Seconds a value holds; else the file's smallest step.")] = None,
+    speed: Annotated[float, typer.Option(help="Recorded seconds in a real second.")] = 1.0,
+    start: Annotated[str | None, typer.Option("--from", help="Recorded time to begin at, ISO 8601.")] = None,
+    loop: Annotated[bool, typer.Option("--loop", help="Begin again at the end.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Machine output: one JSON object with the address.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Say what would happen, and exit.")] = False,
+) -> None:
+    """Play recorded observations through a simulated device, on a serial line or Modbus TCP."""
+    from petrel import playback
+
+    file = playback.File(
+        columns=tuple(column or ()), time=tuple(time or ()), time_format=time_format, utc_offset=utc_offset,
+        skip=skip, missing=tuple(missing or ()), period=period,
+    )  # fmt: skip
+    options = playback.Options(
+        data=data, file=file, profile=profile, variant=variant, unit=unit, tcp=tcp, serial=serial, speed=speed,
+        start=start, loop=loop,
+    )  # fmt: skip
+    found = playback.prepare(options)
+    if check:
+        _say(found, None, json=json)
+    else:
+        _play(found, json=json)
+
+
+def _play(found: "Playback", *, json: bool) -> None:
+    from petrel import playback
+    from petrel import run as process
+
+    process.configure_logs()
+    is_over = process.run(playback.run(found, lambda endpoint: _say(found, endpoint, json=json)))
+    if is_over and not json:
+        print_line("the recording is over")
+
+
+def _say(found: "Playback", endpoint: "Endpoint | None", *, json: bool) -> None:
+    """Where the device answers and what it shows; nothing was started when there is no address."""
+    facts = found.facts()
+    if json:
+        kind = "tcp" if found.line.transport == "tcp" else "serial"
+        print_json(({} if endpoint is None else {kind: str(endpoint)}) | facts)
+        return
+    print_line(
+        f"{facts['data']}: {facts['times']} times, played from {facts['from']} to {facts['to']}"
+        f"{' again and again' if found.loop else ''}; each holds {facts['period_s']:g} s, at {facts['speed']:g}x\n"
+        f"{facts['profile']} unit {facts['unit']} shows {', '.join(facts['points'])}"
+    )
+    if found.play.unrecorded:
+        print_line(f"not recorded: {', '.join(found.play.unrecorded)} (0, or what lets the readings count)")
+    print_line("nothing was started" if endpoint is None else f"answers at {endpoint}; Ctrl-C stops")
