@@ -53,7 +53,7 @@ REFERENCES: Final = {"MWV": "RT"}
 """Sentences that say what their angle refers to."""
 
 _FIXED: Final = re.compile(r"([A-Z]{3})(?:/([A-Z]))?\.([a-z-]+)(?:/([A-Z]))?")
-_TRANSDUCER: Final = re.compile(r"XDR/([A-Z])/([^,*$!\\~\x00-\x1f\x7f-\U0010ffff]{0,32})/([A-Za-z%]?)")
+_TRANSDUCER: Final = re.compile(r"XDR/([A-Z])/([^,*$!\\~\x00-\x1f\x7f-\U0010ffff]{0,32})/([A-Za-z%]{0,4})")
 
 
 class NmeaField(NamedTuple):

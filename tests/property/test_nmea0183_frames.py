@@ -141,6 +141,8 @@ def test_a_speed_in_another_unit_is_another_number():
         (b"WIMWV,2e3,R,1,N,A", "'2e3', expected a number"),
         (b"YXXDR,C,7,C", "3 fields in XDR"),
         (b"YXXDR,C,7,C,A,C,8,C,A", "twice"),
+        (b"YXXDR,C,7,C,A,,8,C,B", "transducer XDR//B/C"),
+        (b"YXXDR,C,7,7,A", "transducer XDR/C/A/7"),
         (b"GPGGA,123519,9107.038,N,01131.0,E,1,8,0.9,5.4,M,46.9,M,,", "'9107.038'"),
         (b"GPGGA,123519,4867.038,N,01131.0,E,1,8,0.9,5.4,M,46.9,M,,", "'4867.038'"),
         (b"GPGGA,123519,4807.038,,01131.0,E,1,8,0.9,5.4,M,46.9,M,,", "letter ''"),

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Final, NamedTuple
 
-from device_profiles.fields.nmea0183 import NmeaField
+from device_profiles.fields.nmea0183 import NmeaField, parse
 from edge_agent.drivers.contract import FrameError, Number
 from telemetry.quality import Cause, Quality
 
@@ -232,11 +232,18 @@ def _transducers(fields: Sequence[str]) -> dict[str, Number]:
     found: dict[str, Number] = {}
     for at in range(0, len(fields), 4):
         kind, text, unit, name = fields[at : at + 4]
-        field = str(NmeaField("XDR", kind, name, unit))
+        field = _named(str(NmeaField("XDR", kind, name, unit)))
         if field in found:
             raise FrameError(f"{field} twice in one sentence, expected it once")
         found[field] = Number(_plain(text)) if text else _NOTHING
     return found
+
+
+def _named(text: str) -> str:
+    try:
+        return str(parse(text))
+    except ValueError as exc:
+        raise FrameError(f"transducer {text}, expected type, name and unit like 'XDR/C/AIRT/C'") from exc
 
 
 def time_of(sentence: Sentence, now_ns: int) -> int | None:
