@@ -14,6 +14,7 @@ import structlog
 from numpy.random import Generator
 
 from edge_agent.acquisition import Acquisition
+from edge_agent.screen import screen_of
 from gateway.coalescer import Coalescer
 from gateway.settings import GatewayPlan
 from gateway.spool import Spool, keep_synced
@@ -24,7 +25,8 @@ from telemetry.batch import Batch
 from telemetry.broker import PASSWORD
 from telemetry.clock import SECOND_NS, Clock
 from telemetry.settings import secret
-from telemetry.wire import Presence, Status
+from telemetry.topics import Channel
+from telemetry.wire import Lane, Presence, Status, Watch, decode
 
 _LOG = structlog.get_logger()
 _TELL_S: Final = 0.2
@@ -69,7 +71,9 @@ class Gateway:
             status=self.status,
             rng=rng,
             timing=timing,
+            inbox={Channel.WATCH: self._watch},
         )
+        self._screen = screen_of(plan.buses)
         self._coalescer = Coalescer(clock, self._append, self.uplink.ready)
         self._source = source(self._sink) if source else self._acquisition(int(rng.integers(2**32)))
 
@@ -113,8 +117,29 @@ class Gateway:
         return Acquisition(self._plan.source, self._plan.buses, self._clock, self._sink, seed=seed)
 
     def _sink(self, batch: Batch) -> None:
-        self.polled_rows += len(batch)
-        self._coalescer.put(batch)
+        """Screen what was read; what is urgent takes along everything that has not left, and goes first."""
+        passed = self._screen.take(batch)
+        if passed.batch is None:
+            return
+        self.polled_rows += len(passed.batch)
+        self._coalescer.put(passed.batch)
+        if passed.urgent:
+            self._coalescer.flush(self._append_urgent)
+
+    def _append_urgent(self, batch: Batch) -> None:
+        self.spool.append(batch, Lane.ALARM)
+        self.uplink.notify()
+
+    def _watch(self, payload: bytes) -> None:
+        """What the centre watches from now on; a malformed message changes nothing."""
+        try:
+            watch = decode(payload, Watch)
+            marks = {int(series): values for series, values in watch.marks.items()}
+        except ValueError as exc:
+            _LOG.warning("malformed watch ignored", reason=str(exc), n_bytes=len(payload))
+            return
+        self._screen.watch(marks)
+        _LOG.info("watching", series=len(marks))
 
     def _append(self, batch: Batch) -> None:
         self.spool.append(batch, self.uplink.lane)
