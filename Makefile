@@ -46,9 +46,11 @@ lock: venv  ## pin what setup.cfg asks for, by hash, into constraints.txt; UPGRA
 venv: .venv/.stamp  ## .venv with everything of constraints.txt and the project in place
 
 .venv/.stamp: constraints.txt setup.cfg pyproject.toml tools/venv.py
+	@test -e $@ || echo "Setting up .venv; the first time this takes some minutes."
 	@$(PYTHON) tools/venv.py
 
 vendor: venv  ## the console's browser libraries, from npm
+	@test -d alerting/console/static/vendor || echo "Fetching the console's libraries."
 	@$(BIN)/python tools/vendor.py
 
 system:  ## Debian packages that the tests use

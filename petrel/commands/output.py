@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 
 def print_json(value: object) -> None:
@@ -23,7 +23,9 @@ def print_line(text: str) -> None:
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
     """A table that fits the terminal; in a pipe it is as wide as its content."""
     console = Console(width=None if sys.stdout.isatty() else 160)
-    table = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    # Fold, not cut: Chinese has no blanks to break at, and half a time or id is worse than two lines.
+    headers = (Column(name, overflow="fold") for name in columns)
+    table = Table(*headers, title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
     console.print(table)
