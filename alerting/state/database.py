@@ -14,6 +14,7 @@ from sqlalchemy.pool import StaticPool
 
 T = TypeVar("T")
 _BUSY_MS: Final = 5_000
+_LITTLE_ROOM: Final = 1_000_000
 _MIGRATIONS: Final = Path(__file__).with_name("migrations")
 _PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",
@@ -49,13 +50,21 @@ class Database:
             with self._engine.begin() as connection:
                 return work(connection, *args)
         except DatabaseError as exc:
-            raise StateError(f"{self._path}: {exc.orig}, expected a state file that can be written") from exc
+            reason = f"{exc.orig}{_if_full(self._path.parent)}"
+            raise StateError(f"{self._path}: {reason}, expected a state file that can be written") from exc
 
     async def close(self) -> None:
         """Finish what is under way and close the file."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._engine.dispose)
         self._thread.shutdown()
         os.close(self._lock)
+
+
+def _if_full(folder: Path) -> str:
+    """SQLite calls a full disk an I/O error when it is its shared memory that finds no room."""
+    disk = os.statvfs(folder)
+    free = disk.f_bavail * disk.f_frsize
+    return f", {free} bytes free on its disk" if free < _LITTLE_ROOM else ""
 
 
 def _lock(path: Path) -> int:

@@ -15,6 +15,7 @@ import pytest
 
 from alerting.service import Service, open_service
 from alerting.settings import parse_centre
+from alerting.state import StateError
 from gateway.agent import Gateway
 from gateway.settings import GatewayPlan
 from gateway.spool import Limits
@@ -267,3 +268,14 @@ async def test_with_one_side_that_does_not_know_the_word_nothing_is_lost(tmp_pat
         await service.drained()
         assert way.heard() == [("gas-0", "raised", 4)]
         same_rows(service, way.source)
+
+
+async def test_a_centre_does_not_start_on_a_disk_without_a_free_byte_and_says_so(tmp_path):
+    """Issue 2: no disk space: a clear line."""
+    with mounted(tmp_path / "disk", 24) as disk:
+        async with centre_on(disk, "mqtt://127.0.0.1:1", "http://127.0.0.1:1", 0):
+            pass
+        stuff(disk, 0)
+        with pytest.raises(StateError, match=r"state\.db: .*, 0 bytes free on its disk, expected"):
+            async with centre_on(disk, "mqtt://127.0.0.1:1", "http://127.0.0.1:1", 0):
+                pass
