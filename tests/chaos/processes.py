@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 
 from gateway.spool import peek
+from petrel.broker import _die_with_parent
 from tests.chaos.devices import Answer, Plant
 from tests.integration.brokers import free_port, nats_binary
 
@@ -88,7 +89,9 @@ class Part:
         """Start, without waiting until it works."""
         self.started_ns.append(time.time_ns())
         with self.log.open("ab") as log:
-            self.process = await asyncio.create_subprocess_exec(*self.command, stdout=log, stderr=log)
+            self.process = await asyncio.create_subprocess_exec(
+                *self.command, stdout=log, stderr=log, preexec_fn=_die_with_parent
+            )
         self.alive.set()
 
     async def start_after(self, down_s: float) -> None:

@@ -73,8 +73,9 @@ async def strike(leaking: Sequence[Device], rng: np.random.Generator) -> None:
     """Wait until a leak has just been told."""
     for device in leaking:
         device.leak()
-    for device in leaking:
-        await device.told.wait()
+    async with asyncio.timeout(SETTLED_S):
+        for device in leaking:
+            await device.told.wait()
     await asyncio.sleep(rng.uniform(0.0, STRIKE_S))
 
 
