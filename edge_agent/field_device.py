@@ -1,7 +1,7 @@
 """One device of another protocol than Modbus being polled: a conversation on a line that it may share."""
 
 from edge_agent.compiled import FieldDevicePlan
-from edge_agent.drivers.contract import Ask, Conversation, FrameError, Numbers, Polled
+from edge_agent.drivers.contract import Ask, Conversation, FrameError, Numbers, Polled, RefusedError
 from edge_agent.fields import FieldDecoder
 from edge_agent.lines.half_duplex import HalfDuplex
 from edge_agent.lines.line import GarbledError, LineError
@@ -16,15 +16,17 @@ class FieldDevice:
         self._decoder = FieldDecoder(plan.columns)
 
     async def poll(self, due_ns: int) -> Poll:  # it learns nothing for the next one
-        """Ask for everything; a conversation that breaks off brings nothing."""
+        """Ask for everything; a conversation that breaks off brings nothing, a refusal is the device's own word."""
         try:
             numbers = await self._converse(self._protocol.poll(self.plan.address, self._decoder.fields))
         except LineError as exc:
             return Poll(None, exc)
+        except RefusedError as exc:
+            return Poll(self._decoder.decode({}), exc)
         return Poll(self._decoder.decode(numbers))
 
     async def _converse(self, talk: Conversation) -> Numbers:
-        """Carry a conversation to its end; raises LineError where it breaks off."""
+        """Carry a conversation to its end; raises LineError where it breaks off, RefusedError where it is refused."""
         try:
             ask = next(talk)
             while True:
@@ -41,9 +43,11 @@ class FieldDevice:
         return frame
 
     def _said(self, talk: Conversation, ask: Ask, frame: bytes) -> Ask:
-        """The next step after an answer; StopIteration ends the conversation."""
+        """The next step after an answer; StopIteration ends the conversation, RefusedError as well."""
         try:
             return talk.send(frame)
+        except RefusedError:
+            raise
         except FrameError as exc:
             self._line.spoil(ask)
             raise GarbledError(f"{self.plan.address}: {exc}") from exc

@@ -20,6 +20,10 @@ class FrameError(ValueError):
     """A frame that is wrong in any way: what was found, and what was expected. No part of it is used."""
 
 
+class RefusedError(FrameError):
+    """A right frame in which the device says that it will not do what it was asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Number:
     """A number as the device sent it, and what the device itself says of it; NaN where it says that it has none."""

@@ -160,6 +160,12 @@ def test_garbage_raises_frame_errors_only(data, wrapped):
             continue
 
 
+@pytest.mark.parametrize("code", ["05", "32", "00", "FF"])
+def test_a_unit_that_cannot_stand_there_is_refused(code):
+    with pytest.raises(FrameError, match=f"settled with unit code {code.lower()}, expected that of volume"):
+        frames.decode_reading(0x10, bytes.fromhex(f"563412002C 00301200{code} 31012211051520 0000"))
+
+
 def test_other_numbers_under_the_same_identifier_are_refused():
     """A maker's water meter answers 901F in as many bytes: total, its decimals, flow, temperature, time, status."""
     data = bytes.fromhex("34120000 567890 012000 25 301508 241126 0000")

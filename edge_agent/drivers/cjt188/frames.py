@@ -8,7 +8,8 @@ has been decoded: every decoder raises FrameError and nothing else. The sum at t
 
 from typing import Final, NamedTuple
 
-from edge_agent.drivers.cjt188.readings import Item, Reading, decode_reading, encode_reading, layout
+from edge_agent.drivers import contract
+from edge_agent.drivers.cjt188.readings import Item, Quantity, Reading, Status, decode_reading, encode_reading, layout
 from edge_agent.drivers.contract import FrameError
 from edge_agent.drivers.envelope import Envelope
 
@@ -20,10 +21,12 @@ __all__ = [
     "Found",
     "Item",
     "Message",
+    "Quantity",
     "Read",
     "Reading",
     "Refused",
     "RefusedError",
+    "Status",
     "decode",
     "decode_data",
     "decode_found",
@@ -96,7 +99,7 @@ class Refused(NamedTuple):
     serial: int = 0
 
 
-class RefusedError(FrameError):
+class RefusedError(contract.RefusedError):
     """The meter answered that it will not do it."""
 
     def __init__(self, refused: Refused) -> None:

@@ -9,6 +9,7 @@ from enum import IntFlag
 from typing import Final, NamedTuple
 
 from device_profiles.fields.dlt645 import Format
+from edge_agent.drivers import contract
 from edge_agent.drivers.contract import FrameError
 from edge_agent.drivers.envelope import Envelope, bcd_bytes, bcd_number
 
@@ -37,7 +38,7 @@ class Reason(IntFlag):
     TARIFFS = 64
 
 
-class RefusedError(FrameError):
+class RefusedError(contract.RefusedError):
     """The meter answered that it will not do it."""
 
     def __init__(self, identifier: int, reasons: Reason) -> None:

@@ -5,9 +5,11 @@ import os
 import tty
 from fractions import Fraction
 
+import numpy as np
 import pytest
 
-from edge_agent.compiled import SerialPlan
+from device_profiles.convert import Linear
+from edge_agent.compiled import FieldDevicePlan, SerialPlan
 from edge_agent.drivers.cjt188 import driver as cjt188
 from edge_agent.drivers.cjt188 import frames as cjt188_frames
 from edge_agent.drivers.cjt188.readings import Quantity, Reading, Status
@@ -16,9 +18,12 @@ from edge_agent.drivers.dlt645 import driver as dlt645
 from edge_agent.drivers.dlt645 import frames as dlt645_frames
 from edge_agent.drivers.sdi12 import driver as sdi12
 from edge_agent.drivers.sdi12 import frames as sdi12_frames
+from edge_agent.field_device import FieldDevice
+from edge_agent.fields import FieldColumn
 from edge_agent.lines.half_duplex import HalfDuplex
 from edge_agent.lines.line import GarbledError
 from edge_agent.lines.wire import SerialWire
+from telemetry.quality import Cause, Quality
 
 TIMEOUT_S = 2.0
 PIECE_S = 0.002
@@ -164,3 +169,24 @@ async def test_a_service_request_in_one_piece_with_the_answer(line):
 
     async with asyncio.timeout(TIMEOUT_S):
         assert await converse(await line(joined), sdi12.PROTOCOL.poll("0", ["MC.2"])) == {"MC.2": Number(-3.5)}
+
+
+async def test_a_meter_that_refuses_everything_has_answered(line):
+    """Its numbers are MISSING by its own word, with its reason, and nothing is wrong with the line."""
+
+    def refuse(heard):
+        if dlt645_frames.ENVELOPE.size(heard) != len(heard):
+            return None
+        address = dlt645_frames.decode(heard).address
+        return dlt645_frames.encode(dlt645_frames.Refused(address, 0x11, dlt645_frames.Reason.NO_SUCH_DATA))
+
+    made = await line(refuse)
+    column = FieldColumn(field="02010100", linear=Linear(1.0, 1.0, 0.0), valid=(0.0, 400.0))
+    plan = FieldDevicePlan(
+        name="meter", address="240309855761", series=(), ids=np.array([1]), screenings=(), period_ns=1, phase_ns=0,
+        columns=(column,), periods_ns=np.array([1]),
+    )  # fmt: skip
+    poll = await FieldDevice(plan, dlt645.PROTOCOL, made).poll(0)
+    assert str(poll.failure) == "meter refused 02010100: no_such_data (error byte 02)"
+    assert (poll.readings.quality.tolist(), poll.readings.cause.tolist()) == ([Quality.MISSING], [Cause.DEVICE])
+    assert (made.counters.garbled, made.counters.timeouts, made.counters.answers) == (0, 0, 1)
