@@ -17,6 +17,8 @@ from edge_agent.lines.wire import Ears, Wire
 
 TURNAROUND_S: Final = 5e-3
 _MAX_BABBLE_S: Final = 2.0
+_LATE_S: Final = 0.01
+"""A deadline that is noticed so much too late tells of a busy gateway, not of a silent device."""
 
 
 class HalfDuplex:
@@ -79,14 +81,14 @@ class HalfDuplex:
         talk = self._exchange = _Exchange(ask, party, name, loop.create_future(), self._echo)
         talk.out_at = time.monotonic() + sending_s
         self.counters.requests += bool(ask.request)
-        deadline = loop.call_later(sending_s + wait_s + self._reply_s(ask), self._expire, wait_s)
+        self._arm(talk, sending_s + wait_s + self._reply_s(ask), wait_s)
         try:
             if ask.request:
                 self._wire.send(ask.request)
             self._occupy(sending_s)
             return await talk.frame
         finally:
-            deadline.cancel()
+            talk.deadline.cancel()
             self._exchange = None
 
     def _heard(self, data: bytes) -> None:
@@ -112,10 +114,25 @@ class HalfDuplex:
         elif len(talk.answer) > talk.ask.longest:
             self._garbled(talk, f"{len(talk.answer)} bytes and no end, expected at most {talk.ask.longest}")
 
+    def _arm(self, talk: "_Exchange", after_s: float, wait_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        talk.deadline = loop.call_at(loop.time() + after_s, self._expire, wait_s)
+
+    def _is_unheard(self, talk: "_Exchange") -> bool:
+        """Whether the deadline passed while nobody here could listen: then the answer may be waiting to be read.
+
+        Twice the line's timeout bounds it, before which the device is not asked again anyway.
+        """
+        late_s = asyncio.get_running_loop().time() - talk.deadline.when()
+        return late_s > _LATE_S and time.monotonic() < talk.out_at + self._timeout_s
+
     def _expire(self, wait_s: float) -> None:
         """No complete answer: leave the line to whatever is still on its way."""
         talk = self._exchange
         if talk is None or talk.frame.done():
+            return
+        if self._is_unheard(talk):
+            self._arm(talk, wait_s, wait_s)
             return
         if talk.ask.optional and not talk.answer:
             talk.frame.set_result(b"")
@@ -170,6 +187,7 @@ class _Exchange:
         self.heard = bytearray()
         self.out_at = 0.0
         """When the request has left, in real seconds."""
+        self.deadline: asyncio.TimerHandle
         self._own = ask.request if echo else b""
 
     @property
