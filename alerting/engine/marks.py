@@ -22,7 +22,7 @@ def marks(posts: Sequence[Post], window: Window) -> Marks:
     values = np.concatenate([value for _, value in pairs])
     table = np.unique(np.stack([slots.astype(np.float64), values], axis=1), axis=0)
     found, starts = np.unique(table[:, 0].astype(np.int64), return_index=True)
-    groups = np.split(table[:, 1], starts[1:])
+    groups = np.split(table[:, 1], starts[1:]) if len(found) else []  # splitting nothing gives one empty group
     return {int(window.ids[slot]): tuple(group.tolist()) for slot, group in zip(found, groups, strict=True)}
 
 

@@ -166,6 +166,11 @@ def _commit(moments):
     return commit(1, *(batch for values, minute in moments for batch in reading(values, minute)))
 
 
+def test_a_gauge_without_thresholds_hurries_nobody():
+    """A site whose only gauge is unconfigured: the centre said nothing at all, it ended."""
+    assert desk(only=["river"], thresholds=False).engine.marks() == {}
+
+
 def test_gateways_are_told_the_thresholds_of_single_readings_and_of_nothing_else():
     one = desk(only=["tide", "mast"])
     marks = one.engine.marks()
