@@ -6,6 +6,7 @@ from importlib import import_module
 from device_profiles import field_model
 from device_profiles.check import Where, check_any, check_measured, check_points, said, within
 from device_profiles.field_model import FieldPoint, FieldProfile
+from device_profiles.fields import ascii_line
 from telemetry.settings import Document
 
 _LONGEST_PERIOD_S = 86_400.0
@@ -15,6 +16,7 @@ def check(document: Document[FieldProfile]) -> FieldProfile:
     """The profile, once it makes sense; raises SettingsError at the first mistake."""
     check_any(document)
     _check_transports(document)
+    _check_line(document)
     check_points(document, partial(_check_point, document))
     _check_golden(document)
     return document.settings
@@ -27,6 +29,21 @@ def _check_transports(document: Document[FieldProfile]) -> None:
         raise document.error(("transports",), problem)
     if "serial" in profile.transports and profile.serial is None:
         raise document.error(("transports",), "serial without a line, expected serial with the baud rate of the device")
+
+
+def _check_line(document: Document[FieldProfile]) -> None:
+    """A format of lines belongs to one protocol, and must have what the points ask for."""
+    profile = document.settings
+    if (profile.protocol == "ascii_line") is (profile.line is None):
+        problem = "no line, expected one with a pattern" if profile.line is None else "line, expected none"
+        raise document.error(("line",), f"{problem}: {profile.protocol}")
+    if profile.line is None:
+        return
+    known = said(document, ("line",), ascii_line.fields, profile.line)
+    for at, point in enumerate(profile.points):
+        if point.field not in known:
+            problem = f"no group {point.field!r} in the pattern, expected one of {', '.join(known)}"
+            raise document.error(("points", at, "field"), problem)
 
 
 def _check_point(document: Document[FieldProfile], where: Where, point: FieldPoint) -> None:

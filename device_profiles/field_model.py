@@ -4,6 +4,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from device_profiles.fields.ascii_line import LineFormat
 from device_profiles.model import AnyProfile, Measured
 
 ASCII: Final = "ascii:"
@@ -50,6 +51,8 @@ class FieldProfile(AnyProfile, frozen=True, kw_only=True, forbid_unknown_fields=
     transports: tuple[Way, ...]
     points: tuple[FieldPoint, ...]
     golden: tuple[FieldGolden, ...]
+    line: LineFormat | None = None
+    """Of ``ascii_line``: what a line looks like."""
     address: str | None = None
     """What it is called on the line as it leaves the factory; None where only the site knows."""
 

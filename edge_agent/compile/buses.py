@@ -20,7 +20,7 @@ from edge_agent.compiled import (
     SerialServerPlan,
     TcpPlan,
 )
-from edge_agent.drivers.contract import Polled
+from edge_agent.drivers.contract import Polled, Pushed
 from edge_agent.drivers.registry import protocol
 from edge_agent.plan import TCP_COST, serial_cost
 from edge_agent.settings import BusSettings, DeviceSettings
@@ -121,16 +121,20 @@ def _other_bus(
         timeout_s=bus.timeout_s,
         protocol=talk,
         devices=devices,
-        secret=_secret(place, bus),
+        secret=_secret(place, bus, talk),
     )
 
 
-def _secret(place: Place, bus: BusSettings) -> str | None:
+def _secret(place: Place, bus: BusSettings, talk: Pushed) -> str | None:
     if bus.secret is None:
         return None
     found = secret(bus.secret)
     if not found:
         raise place.error(f"environment variable {bus.secret} is not set, expected the devices' password", "secret")
+    try:
+        talk.session(found)
+    except ValueError as exc:
+        raise place.error(str(exc), "secret") from exc
     return found
 
 
