@@ -26,6 +26,19 @@ MAX_REPEATS: Final = 1024
 
 Bytes = frozenset[int]
 EVERY: Final = frozenset(range(256))
+_DIGITS: Final = frozenset(b"0123456789")
+_BLANKS: Final = frozenset(b" \t\n\r\f\v")
+_LETTERS: Final = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_") | _DIGITS
+CLASSES: Final = {
+    "d": _DIGITS,
+    "s": _BLANKS,
+    "w": _LETTERS,
+    "D": EVERY - _DIGITS,
+    "S": EVERY - _BLANKS,
+    "W": EVERY - _LETTERS,
+}
+"""Sets with a letter of their own, the same as in ``re`` for bytes."""
+ANY: Final = EVERY - frozenset(b"\n")
 _PREFERRED: Final = b" 0A"
 """What stands for a set of bytes in an example, where the set has it."""
 
@@ -200,9 +213,11 @@ def _times(least: int, most: int | None) -> str:
 def _set(codes: Bytes) -> str:
     if len(codes) == 1:
         return _escaped(min(codes))
-    if len(codes) > 128:
-        return f"[^{_ranges(EVERY - codes)}]" if codes != EVERY else r"[\x00-\xff]"
-    return f"[{_ranges(codes)}]"
+    if codes in (ANY, EVERY):
+        return "." if codes == ANY else r"[\x00-\xff]"
+    if letter := next((letter for letter, known in CLASSES.items() if known == codes), None):
+        return f"\\{letter}"
+    return f"[^{_ranges(EVERY - codes)}]" if len(codes) > 128 else f"[{_ranges(codes)}]"
 
 
 def _ranges(codes: Bytes) -> str:
@@ -216,7 +231,9 @@ def _ranges(codes: Bytes) -> str:
 
 def _escaped(code: int) -> str:
     char = chr(code)
-    return char if char.isascii() and (char.isalnum() or char in ",;:_%#@!") else f"\\x{code:02x}"
+    if not " " <= char <= "~":
+        return f"\\x{code:02x}"
+    return char if char.isalnum() or char in " ,;:_%#@!=" else f"\\{char}"
 
 
 def _shown(codes: Bytes) -> str:

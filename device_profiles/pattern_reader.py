@@ -4,6 +4,8 @@ import re
 from typing import Final
 
 from device_profiles.pattern import (
+    ANY,
+    CLASSES,
     EVERY,
     MAX_DEPTH,
     MAX_PATTERN,
@@ -19,20 +21,7 @@ from device_profiles.pattern import (
     groups,
 )
 
-_DIGITS: Final = frozenset(b"0123456789")
-_BLANKS: Final = frozenset(b" \t\n\r\f\v")
-_LETTERS: Final = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_") | _DIGITS
-_CLASSES: Final = {
-    "d": _DIGITS,
-    "s": _BLANKS,
-    "w": _LETTERS,
-    "D": EVERY - _DIGITS,
-    "S": EVERY - _BLANKS,
-    "W": EVERY - _LETTERS,
-    "t": frozenset(b"\t"),
-    "r": frozenset(b"\r"),
-    "n": frozenset(b"\n"),
-}
+_CLASSES: Final = {**CLASSES, "t": frozenset(b"\t"), "r": frozenset(b"\r"), "n": frozenset(b"\n")}
 _QUANTIFIER: Final = re.compile(r"[?*+]|\{(\d{1,4})(,?)(\d{0,4})\}")
 _NAME: Final = re.compile(r"\(\?P<([A-Za-z_][A-Za-z0-9_]{0,31})>")
 _HEX: Final = re.compile(r"x([0-9A-Fa-f]{2})")
@@ -105,7 +94,7 @@ class _Reader:
             raise self.error("no anchor: a pattern stands for the whole line")
         self.at += 1
         if char == ".":
-            return Chars(EVERY - frozenset(b"\n"))
+            return Chars(ANY)
         return Chars(self._escape()) if char == "\\" else self._literal(char)
 
     def _literal(self, char: str) -> Node:

@@ -204,6 +204,16 @@ def test_an_example_of_a_pattern_matches_it(text):
     assert len(pattern.example(node, {})) >= pattern.shortest(node)
 
 
+CLASSES = st.sampled_from([*pattern.CLASSES.values(), pattern.ANY, pattern.EVERY])
+
+
+@settings(deadline=None)
+@given(st.frozensets(st.integers(0, 255), min_size=1) | CLASSES)
+def test_a_set_is_written_so_that_it_matches_its_bytes_alone(codes):
+    regex = re.compile(pattern.source(pattern.Chars(codes)).encode("latin-1"))
+    assert {code for code in range(256) if regex.fullmatch(bytes((code,)))} == codes
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -13,7 +13,7 @@ from edge_agent.drivers.nmea0183.driver import PROTOCOL
 from edge_agent.drivers.nmea0183.frames import Sentence
 from telemetry.quality import Cause, Quality
 
-NOON_NS = 1_522_650_000 * 10**9  # 2018-04-02T06:20:00Z, the day of the recording below
+NOON_NS = 1_775_110_800 * 10**9  # 2026-04-02T06:20:00Z
 TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=126, exclude_characters="$*!\\~,"), max_size=8)
 ADDRESS = st.text("ABCDEFGHIJKLMNOQRSTUVWXYZ0123456789", min_size=5, max_size=5)
 
@@ -87,13 +87,19 @@ def test_a_position_comes_in_degrees_with_its_own_time():
     assert found.numbers["GGA.latitude"].value == pytest.approx(23 + 9.5015 / 60)
     assert found.numbers["GGA.longitude"].value == pytest.approx(113 + 29.6260 / 60)
     assert found.numbers["GGA.altitude/M"].value == 29.7
-    assert found.time_ns == 1_522_650_052 * 10**9 + 400_000_000
+    assert found.time_ns == NOON_NS + 52_400_000_000
 
 
-@pytest.mark.parametrize(("now_s", "day_s"), [(86_400 * 9 + 10, 86_400 * 8), (86_400 * 9 - 10, 86_400 * 8)])
+@pytest.mark.parametrize(
+    ("now_s", "day_s"), [(86_400 * 20_000 + 10, 86_400 * 19_999), (86_400 * 20_000 - 10, 86_400 * 19_999)]
+)
 def test_a_time_of_day_belongs_to_the_nearest_day(now_s, day_s):
     body = b"GPGGA,235955,2309.5015,N,11329.6260,E,2,9,1.0,29.7,M,-4.4,M,,"
     assert report(with_sum(body), now_s * 10**9).time_ns == (day_s + 86_395) * 10**9
+
+
+def test_a_clock_that_was_never_set_knows_no_day():
+    assert report(b"$GPGGA,062052.40,2309.5015,N,11329.6260,E,2,9,1.0,29.7,M,-4.4,M,,*72", now_ns=0).time_ns is None
 
 
 def test_the_recommended_minimum_carries_date_and_signs():

@@ -22,6 +22,8 @@ _DATE: Final = re.compile(r"(\d\d)(\d\d)(\d\d)")
 _FIRST_YEAR: Final = 80
 """Two digits of a year from here on mean the 20th century: no receiver is older than GPS."""
 _DAY_NS: Final = 86_400 * 10**9
+_SET_NS: Final = 1_577_836_800 * 10**9
+"""2020: a clock that shows less was never set, and can't say which day it is."""
 _ANGLE: Final = {
     "NS": (re.compile(r"(\d{2})([0-5]\d(?:\.\d{1,12})?)"), 2, 90.0),
     "EW": (re.compile(r"(\d{3})([0-5]\d(?:\.\d{1,12})?)"), 3, 180.0),
@@ -249,7 +251,8 @@ def _named(text: str) -> str:
 def time_of(sentence: Sentence, now_ns: int) -> int | None:
     """The time in UTC that a sentence itself gives, None where it gives none or does not vouch for it.
 
-    RMC carries a date; GGA the time of a day, which is taken as the one nearest to ``now_ns``. Raises FrameError.
+    RMC carries a date; GGA the time of a day, which is taken as the one nearest to ``now_ns`` (none while that clock was
+    never set). Raises FrameError.
     """
     fields = sentence.fields
     if sentence.kind not in ("RMC", "GGA") or not fields[0] or LAYOUTS[sentence.kind].doubt(fields) != _SURE:
@@ -257,6 +260,8 @@ def time_of(sentence: Sentence, now_ns: int) -> int | None:
     of_day = _clock(fields[0])
     if sentence.kind == "RMC":
         return _date(fields[8]) + of_day if fields[8] else None
+    if now_ns < _SET_NS:
+        return None
     midnight = now_ns // _DAY_NS * _DAY_NS
     return min((midnight + days * _DAY_NS + of_day for days in (-1, 0, 1)), key=lambda time: abs(time - now_ns))
 
