@@ -251,8 +251,8 @@ def _named(text: str) -> str:
 def time_of(sentence: Sentence, now_ns: int) -> int | None:
     """The time in UTC that a sentence itself gives, None where it gives none or does not vouch for it.
 
-    RMC carries a date; GGA the time of a day, which is taken as the one nearest to ``now_ns`` (none while that clock was
-    never set). Raises FrameError.
+    RMC carries a date; GGA the time of a day, which is taken as the one nearest to ``now_ns`` (none while that clock
+    was never set). Raises FrameError.
     """
     fields = sentence.fields
     if sentence.kind not in ("RMC", "GGA") or not fields[0] or LAYOUTS[sentence.kind].doubt(fields) != _SURE:
