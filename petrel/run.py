@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import structlog
 
@@ -37,6 +37,23 @@ def configure_logs(path: Path | None = None, level: int = logging.INFO) -> None:
         logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )
+    _libraries_to(stream)
+
+
+def _libraries_to(stream: TextIO) -> None:
+    """Let what libraries log stand beside our own, not on the terminal of a drill.
+
+    The MQTT client logs a broker's answer to a question that was given up, as on a stop right after the start, with a
+    traceback: it is one line here.
+    """
+    form = "%(asctime)s [%(levelname)s] %(name)s: %(message)s"
+    logging.basicConfig(stream=stream, level=logging.WARNING, format=form, force=True)
+    logging.getLogger("mqtt").addFilter(_without_traceback)
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    record.exc_info = None
+    return True
 
 
 async def _until_signalled(main: Coroutine[Any, Any, T]) -> T | None:
