@@ -26,10 +26,11 @@ def summary(after: Aftermath) -> str:
     said = sum(len(device.answers) for device in after.plant.devices)
     gone = [answer.at_ns for device in after.plant.devices for answer in missed(device, record.of(device, COUNT))]
     kills_ns = after.stack.gateway.killed_ns
-    ages_s = [age_s for at_ns in gone for kill in kills_ns if 0 <= (age_s := (kill - at_ns) / 1e9) < 1]
+    ages_s = [min(abs(kill_ns - at_ns) for kill_ns in kills_ns) / 1e9 for at_ns in gone]
     missing = sum(int(np.isnan(record.of(device, COUNT).value).sum()) for device in after.plant.devices)
     return (
         f"{sum(len(part.killed_ns) for part in after.stack.parts)} kills, {said} readings answered, "
-        f"{len(gone)} of them not in the spool yet when the gateway was killed ({max(ages_s, default=0):.2f} s old), "
+        f"{len(gone)} of them not in the spool yet when the gateway was killed, "
+        f"at most {max(ages_s, default=0):.2f} s from that, "
         f"{missing} polls MISSING, {len(after.receiver.requests)} deliveries"
     )
