@@ -1,8 +1,10 @@
 """Addresses as people type them."""
 
+from typing import Final
+
 from petrel.errors import CommandError
 
-_PORTS = 65_536
+_PORTS: Final = 65_536
 
 
 def host_and_port(option: str, text: str) -> tuple[str, int]:

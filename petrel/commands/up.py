@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from petrel.address import host_and_port
 from petrel.commands.output import print_json, print_line
 from petrel.errors import CommandError, in_one_line
 
@@ -96,9 +97,7 @@ def _options(scenario: str, folder: Path, http: str, speed: float, broker: str |
     from simulators.scenario import load_scenario
     from telemetry.broker import parse_broker
 
-    host, _, port = http.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65_535:
-        raise CommandError(f"--http {http!r}, expected HOST:PORT", code=2)
+    host, port = host_and_port("--http", http)
     if not speed > 0:
         raise CommandError(f"--speed {speed:g}, expected more than 0", code=2)
     if broker is not None:
@@ -107,7 +106,7 @@ def _options(scenario: str, folder: Path, http: str, speed: float, broker: str |
         except ValueError as exc:
             raise CommandError(f"--{exc}", code=2) from exc
     return Options(
-        scenario=load_scenario(scenario).settings, data=folder, host=host, port=int(port), speed=speed, broker=broker
+        scenario=load_scenario(scenario).settings, data=folder, host=host, port=port, speed=speed, broker=broker
     )
 
 
