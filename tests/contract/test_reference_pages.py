@@ -1,5 +1,6 @@
 """The generated pages of the reference say what the code says, and leave nothing out."""
 
+import os
 import re
 import subprocess
 import sys
@@ -43,7 +44,13 @@ def test_the_tool_names_a_stale_page_and_mends_it(tmp_path, monkeypatch, capsys)
 def test_nothing_is_left_out():
     """Every command, device, hazard, rule pack, channel and scenario stands in its page."""
     petrel = Path(sys.executable).parent / "petrel"
-    help_ = subprocess.run([petrel, "--help"], capture_output=True, text=True, check=True, env={"NO_COLOR": "1"}).stdout
+    help_ = subprocess.run(
+        [petrel, "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"NO_COLOR": "1", "COLUMNS": "80"},
+    ).stdout
     groups = re.findall(r"^│ (\w+) ", help_.partition("Commands")[2], re.MULTILINE)
     assert {"up", "gateway", "alarm"} <= set(groups)
     pages = {name: page() for name, page in reference.PAGES.items()}
