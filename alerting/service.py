@@ -26,7 +26,7 @@ from alerting.state import State
 from ingest.commit import Commit
 from ingest.service import Ingest
 from ingest.store.protocol import Store
-from telemetry.broker import PASSWORD, parse_broker
+from telemetry.broker import PASSWORD
 from telemetry.clock import Clock, SystemClock
 from telemetry.settings import Document, secret
 
@@ -100,7 +100,7 @@ def _wired(
     speed: float | None,
 ) -> Service:
     settings = document.settings
-    address = parse_broker(settings.broker)
+    address = settings.address(document.path.parent)
 
     async def on_commit(commit: Commit) -> None:
         await centre.on_commit(commit)

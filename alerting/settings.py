@@ -8,8 +8,9 @@ from typing import Annotated, Any, Union
 import msgspec
 
 from alerting.channels import ChannelSettings, kinds
-from telemetry.broker import parse_broker
+from telemetry.broker import BrokerAddress, parse_broker, secured
 from telemetry.settings import Document, SettingsError, Step, load, parse
+from telemetry.tls import TlsSettings
 from telemetry.topics import is_name
 
 
@@ -53,6 +54,12 @@ class CentreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Ways to tell somebody."""
     packs: tuple[str, ...] = ()
     """Rule packs beside the built-in ones."""
+    tls: TlsSettings | None = None
+    """What ``mqtts://`` needs beyond what the machine trusts."""
+
+    def address(self, folder: Path) -> BrokerAddress:
+        """The broker and the files of its TLS in ``folder``; raises ValueError for what can't be meant."""
+        return secured(parse_broker(self.broker), self.tls, folder)
 
 
 def load_centre(path: Path) -> Document[CentreSettings]:
@@ -120,7 +127,7 @@ Mistake = tuple[tuple[Step, ...], str]
 
 def _mistakes(centre: CentreSettings, folder: Path) -> Iterator[Mistake]:
     yield from _files(centre, folder)
-    yield from _broker(centre.broker)
+    yield from _broker(centre, folder)
     if not is_loopback(centre.http.host):
         yield ("http", "host"), f"{centre.http.host!r}, expected a loopback address while there are no users"
     if centre.store.path == centre.state.path:
@@ -139,11 +146,16 @@ def _files(centre: CentreSettings, folder: Path) -> Iterator[Mistake]:
             yield ("packs", index), f"no file {pack!r}, expected a rule pack"
 
 
-def _broker(broker: str) -> Iterator[Mistake]:
+def _broker(centre: CentreSettings, folder: Path) -> Iterator[Mistake]:
     try:
-        parse_broker(broker)
+        parse_broker(centre.broker)
     except ValueError as exc:
         yield ("broker",), str(exc)
+        return
+    try:
+        centre.address(folder)
+    except ValueError as exc:
+        yield ("tls",), str(exc)
 
 
 def _channel(where: tuple[Step, ...], channel: ChannelSettings, seen: set[str]) -> Iterator[Mistake]:

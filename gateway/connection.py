@@ -8,14 +8,12 @@ has it, mosquitto needs ``set_tcp_nodelay true``.
 import asyncio
 import math
 import socket
-import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from aiomqtt import Message, MqttError, Will
-from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from telemetry.broker import BrokerAddress
@@ -35,8 +33,8 @@ T = TypeVar("T")
 class Connection(Client):
     """A connection for the length of a block. What is received goes to ``take`` at once, in the event loop.
 
-    aiomqtt 2.5.1 on its own waits the whole deadline when a broker hangs up before it has answered, keeps the socket
-    of a broker that never answers, and loses a cancellation now and then (``asyncio.wait_for`` before Python 3.12).
+    aiomqtt 2.5.1 on its own keeps the socket of a broker that never answers, and loses a cancellation now and then
+    (``asyncio.wait_for`` before Python 3.12).
     """
 
     def __init__(
@@ -51,12 +49,9 @@ class Connection(Client):
     ) -> None:
         """``will`` is the topic and payload that the broker publishes (retained) when we vanish."""
         super().__init__(
-            broker.host,
-            broker.port,
-            username=broker.user,
-            password=password,
+            broker,
+            password,
             identifier=identifier,
-            tls_context=ssl.create_default_context() if broker.tls else None,
             will=Will(*will, qos=1, retain=True),
             clean_session=True,
             timeout=math.inf,
@@ -90,13 +85,20 @@ class Connection(Client):
         async with asyncio.timeout(self._deadline_s):
             await self.publish(topic, payload, qos=qos, retain=retain)
 
-    async def listen(self, topics: Sequence[str]) -> None:
-        """Subscribe to all of some topics; raises MqttError naming the one that the broker refuses."""
+    async def listen(self, topics: Sequence[str]) -> list[str]:
+        """Subscribe to topics, the first of which must be granted; returns the others that the broker refuses.
+
+        Raises MqttError when it refuses the first one. Some brokers grant everything and hand on nothing.
+        """
         async with asyncio.timeout(self._deadline_s):
             granted: Sequence[int | ReasonCode] = await self.subscribe([(topic, 1) for topic in topics])
-        for topic, code in zip(topics, granted, strict=True):
-            if (code if isinstance(code, int) else code.value) >= _REFUSED:
-                raise MqttError(f"subscription to {topic} refused, see the broker's access list")
+        codes = [code if isinstance(code, int) else code.value for code in granted]
+        refused = [topic for topic, code in zip(topics, codes, strict=True) if code >= _REFUSED]
+        if topics[0] in refused:
+            raise MqttError(
+                f"the broker's access list refuses the subscription to {topics[0]}, expected it to be granted"
+            )
+        return refused
 
     async def lost(self) -> None:
         """Wait for the end of the connection, which raises."""
@@ -106,18 +108,6 @@ class Connection(Client):
     async def _wait_for(self, fut: Awaitable[T], timeout: float | None) -> T:  # noqa: ASYNC109 # as in aiomqtt
         """The deadlines are ours; a future of the client outlives our patience, since its callbacks look at it."""
         return await (asyncio.shield(fut) if isinstance(fut, asyncio.Future) else fut)
-
-    def _on_disconnect(
-        self,
-        client: Any,
-        userdata: Any,
-        flags: Any,
-        reason_code: ReasonCode,
-        properties: Properties | None = None,
-    ) -> None:
-        if not self._connected.done():
-            self._connected.set_exception(MqttError("the broker hung up before it answered"))
-        super()._on_disconnect(client, userdata, flags, reason_code, properties)
 
 
 def _passing_to(take: Callable[[str, bytes], None]) -> type[asyncio.Queue[Message]]:

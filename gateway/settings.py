@@ -12,9 +12,10 @@ from edge_agent.compile.buses import catalogue, compile_buses
 from edge_agent.compiled import AnyBusPlan
 from edge_agent.settings import BusSettings
 from gateway.spool import Limits
-from telemetry.broker import BrokerAddress, parse_broker
+from telemetry.broker import BrokerAddress, parse_broker, secured
 from telemetry.series import Station
 from telemetry.settings import Document, Step, load
+from telemetry.tls import TlsSettings
 from telemetry.topics import is_name
 from telemetry.wire import MAX_PAYLOAD, Announce, encode
 
@@ -40,6 +41,15 @@ class SpoolSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         return Limits(max_bytes=self.max_bytes, max_age_h=self.max_age_h)
 
 
+class QuotaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A metered line (a SIM card). Once the month's bytes are used up, alarms still go at once (docs/howto)."""
+
+    month_bytes: int
+    """Bytes a calendar month, both directions, with everything that the line carries beside the rows."""
+    warn_share: float = 0.8
+    """The part of them after which it is said, more than 0 and at most 1."""
+
+
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A gateway. ``drill`` marks everything it sends as simulated."""
 
@@ -54,6 +64,10 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     buses: tuple[BusSettings, ...]
     drill: bool = False
     """Whether everything it sends is marked as a drill."""
+    tls: TlsSettings | None = None
+    """What ``mqtts://`` needs beyond what the machine trusts."""
+    quota: QuotaSettings | None = None
+    """What the line may carry in a month, where it is metered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +80,7 @@ class GatewayPlan:
     limits: Limits
     buses: tuple[AnyBusPlan, ...]
     announce: Announce
+    quota: QuotaSettings | None = None
 
 
 def load_gateway(path: Path) -> Document[GatewaySettings]:
@@ -83,25 +98,40 @@ def compile_gateway(
     for key in ("site", "node"):
         _check_name(document, (key,), getattr(settings, key))
     _check_spool(document, settings.spool)
+    _check_quota(document, settings.quota)
     _check_stations(document, settings.stations)
     _check_devices(document, settings.buses)
     known = {station.id for station in settings.stations}
     buses = tuple(compile_buses(document, settings.site, settings.buses, known))
     return GatewayPlan(
         source=f"{settings.site}/{settings.node}",
-        broker=broker or _broker(document, settings.broker),
+        broker=broker or _broker(document, settings),
         spool_dir=spool_dir or document.path.parent / settings.spool.dir,
         limits=settings.spool.limits,
         buses=buses,
         announce=_announce(document, buses),
+        quota=settings.quota,
     )
 
 
-def _broker(document: Document[GatewaySettings], url: str) -> BrokerAddress:
+def _broker(document: Document[GatewaySettings], settings: GatewaySettings) -> BrokerAddress:
     try:
-        return parse_broker(url)
+        address = parse_broker(settings.broker)
     except ValueError as exc:
         raise document.error(("broker",), str(exc)) from exc
+    try:
+        return secured(address, settings.tls, document.path.parent)
+    except ValueError as exc:
+        raise document.error(("tls",), str(exc)) from exc
+
+
+def _check_quota(document: Document[GatewaySettings], quota: QuotaSettings | None) -> None:
+    if quota is None:
+        return
+    if quota.month_bytes <= 0:
+        raise document.error(("quota", "month_bytes"), f"{quota.month_bytes}, expected more than 0")
+    if not 0 < quota.warn_share <= 1:
+        raise document.error(("quota", "warn_share"), f"{quota.warn_share}, expected more than 0 and at most 1")
 
 
 def _check_spool(document: Document[GatewaySettings], spool: SpoolSettings) -> None:

@@ -8,7 +8,6 @@ message goes to our intake in the same call, and iterating over the client only 
 import asyncio
 import math
 import socket
-import ssl
 import time
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -120,13 +119,10 @@ class Subscriber:
 
     def _client(self) -> Client:
         return Client(
-            self._broker.host,
-            self._broker.port,
-            username=self._broker.user,
-            password=self._password,
+            self._broker,
+            self._password,
             identifier=f"petrel-centre-{self._rng.integers(2**32):08x}",
             queue_type=_passing_to(self._receive),
-            tls_context=ssl.create_default_context() if self._broker.tls else None,
             timeout=_DEADLINE_S,
             keepalive=_KEEPALIVE_S,
             socket_options=_SOCKET,

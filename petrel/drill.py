@@ -153,6 +153,7 @@ def _centre(
         site,
         site=str((document.path.parent / site.site).resolve()),
         broker=broker,
+        tls=None,
         store=msgspec.structs.replace(site.store, path=str(data / "store" / "petrel.duckdb")),
         state=msgspec.structs.replace(site.state, path=str(data / "state" / "petrel.sqlite")),
         drill=True,

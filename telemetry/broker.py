@@ -1,12 +1,19 @@
 """The address of a broker: ``mqtt://[user@]host[:port]``, or ``mqtts://`` for TLS; passwords come from elsewhere."""
 
 import socket
-from dataclasses import dataclass
+import ssl
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from telemetry.tls import MACHINE_S_OWN, TlsError, TlsFiles, TlsSettings, explain
+
 _PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 _PROBE_S: Final = 3.0
+_VERDICT_S: Final = 0.5
+"""How long a broker may take to refuse our certificate: with TLS 1.3 it does so after the handshake."""
 PASSWORD: Final = "PETREL_MQTT_PASSWORD"  # noqa: S105  # the name of the secret, for telemetry.settings.secret
 
 
@@ -18,6 +25,12 @@ class BrokerAddress:
     port: int
     tls: bool = False
     user: str | None = None
+    files: TlsFiles = MACHINE_S_OWN
+    """What to trust and who to be; for TLS only."""
+
+    def context(self) -> ssl.SSLContext | None:
+        """What TLS needs, None without TLS; raises TlsError."""
+        return self.files.context() if self.tls else None
 
     def __str__(self) -> str:
         return f"{'mqtts' if self.tls else 'mqtt'}://{self.host}:{self.port}"
@@ -40,10 +53,35 @@ def parse_broker(text: str) -> BrokerAddress:
     return BrokerAddress(url.hostname, port or _PORTS[url.scheme], url.scheme == "mqtts", url.username or None)
 
 
+def secured(broker: BrokerAddress, tls: TlsSettings | None, folder: Path) -> BrokerAddress:
+    """The address with the files of its TLS, which stand in ``folder``; raises ValueError when they can't be meant."""
+    if tls is None:
+        return broker
+    if not broker.tls:
+        raise ValueError(f"beside {broker}, expected mqtts://")
+    return replace(broker, files=tls.files(folder))
+
+
 def unreachable(broker: BrokerAddress) -> str | None:
-    """One line on why nothing answers at a broker's address, None where something does; waits at most 3 s."""
+    """One line on why no broker can be spoken to at an address, None where one can; waits a few seconds at most."""
     try:
-        with socket.create_connection((broker.host, broker.port), _PROBE_S):
-            return None
+        context = broker.context()
+        with socket.create_connection((broker.host, broker.port), _PROBE_S) as line:
+            if context is not None:
+                _shake_hands(line, context, broker.host)
     except OSError as exc:
-        return f"{broker}: {exc.strerror or exc}, expected a broker that listens"
+        found = explain(exc, broker.host) if broker.tls else None
+        return f"{broker}: {found or _said(exc)}"
+    return None
+
+
+def _said(exc: OSError) -> str:
+    return str(exc) if isinstance(exc, TlsError) else f"{exc.strerror or exc}, expected a broker that listens"
+
+
+def _shake_hands(line: socket.socket, context: ssl.SSLContext, host: str) -> None:
+    """Raises OSError when either side does not like the other; nothing is said once both are content."""
+    with context.wrap_socket(line, server_hostname=host) as secure:
+        secure.settimeout(_VERDICT_S)
+        with suppress(TimeoutError):
+            secure.recv(1)

@@ -5,14 +5,80 @@ the file. When the broker hung up meanwhile, that number is nobody's, which uvlo
 ("Bad file descriptor"), or already another socket's, which would then be watched in its place.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import aiomqtt
 import paho.mqtt.client as paho
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from telemetry.broker import PASSWORD, BrokerAddress
+from telemetry.tls import TlsError, explain
+
+_NOT_LET_IN: Final = (134, 135)
+"""Reasons of CONNACK: bad user name or password, not authorised (MQTT 5, 3.2.2.2; 4 and 5 in MQTT 3.1.1)."""
 
 
 class Client(aiomqtt.Client):
-    """A client that watches a socket only while it is open and has something to write."""
+    """A client that says why it is not connected, and watches a socket only while that has something to write.
+
+    aiomqtt 2.5.1 waits its whole deadline when a broker hangs up before it has answered, and keeps what TLS said of it
+    to paho's log.
+    """
+
+    def __init__(self, broker: BrokerAddress, password: str | None, **options: Any) -> None:
+        """Raises MqttError when the files of TLS can't be used. ``options`` are aiomqtt's."""
+        try:
+            context = broker.context()
+        except TlsError as exc:
+            raise aiomqtt.MqttError(str(exc)) from exc
+        super().__init__(
+            broker.host,
+            broker.port,
+            username=broker.user,
+            password=password,
+            tls_context=context,
+            **options,
+        )
+        self._broker = broker
+        self._heard = ""
+        self._client.on_log = self._listen_to_log
+
+    async def __aenter__(self) -> "Client":
+        try:
+            await super().__aenter__()
+        except aiomqtt.MqttError as exc:
+            raise aiomqtt.MqttError(self._why(exc)) from exc
+        self._client.on_log = None  # it costs a line of text for every message
+        return self
+
+    def _why(self, exc: aiomqtt.MqttError) -> str:
+        """One line for people on why there is no connection."""
+        reason = getattr(exc, "rc", None)
+        if isinstance(reason, ReasonCode) and reason.value in _NOT_LET_IN:
+            who = f"the user {self._broker.user}" if self._broker.user else "a client without a user"
+            return f"the broker refuses {who} ({reason}): expected a user that it knows, and its password in {PASSWORD}"
+        found = None
+        if self._broker.tls:
+            found = explain(exc.__context__ or exc, self._broker.host) or explain(self._heard, self._broker.host)
+        return found or str(exc)
+
+    def _listen_to_log(self, client: paho.Client, userdata: Any, level: int, line: str) -> None:
+        if level == paho.MQTT_LOG_ERR:
+            self._heard = line
+
+    def _on_disconnect(
+        self,
+        client: Any,
+        userdata: Any,
+        flags: Any,
+        reason_code: ReasonCode,
+        properties: Properties | None = None,
+    ) -> None:
+        if not self._connected.done():
+            hint = "" if self._broker.tls else "; a port that expects mqtts:// does so"
+            self._connected.set_exception(aiomqtt.MqttError(f"the broker hung up before it answered{hint}"))
+        super()._on_disconnect(client, userdata, flags, reason_code, properties)
 
     def _on_socket_register_write(self, client: paho.Client, userdata: Any, sock: Any) -> None:
         """Called by paho, in the loop or in the thread that connects."""

@@ -26,7 +26,7 @@ def check(file: File) -> None:
     settings = load_centre(file).settings
     site = load_site(file.parent / settings.site).settings
     rulebook(settings, file.parent)
-    findings = _findings(settings)
+    findings = _findings(settings, file.parent)
     print_line(
         f"site {site.id} ({site.name.en}): {len(site.areas)} areas, {len(site.thresholds)} gauges with thresholds\n"
         f"broker {settings.broker}; channels {', '.join(channel.name for channel in settings.channels) or 'none'}\n"
@@ -38,12 +38,12 @@ def check(file: File) -> None:
         raise typer.Exit(1)
 
 
-def _findings(settings: "CentreSettings") -> list[str]:
+def _findings(settings: "CentreSettings", folder: Path) -> list[str]:
     """What stands in the way of a start around the settings, one line each."""
     from alerting.api.server import ListenError, listen
-    from telemetry.broker import parse_broker, unreachable
+    from telemetry.broker import unreachable
 
-    findings = [trouble] if (trouble := unreachable(parse_broker(settings.broker))) else []
+    findings = [trouble] if (trouble := unreachable(settings.address(folder))) else []
     try:
         listen(settings.http.host, settings.http.port).close()
     except ListenError as exc:

@@ -26,6 +26,7 @@ class TestBroker:
     command: list[str]
     log: Path
     needs_password: bool = False
+    tls_port: int = 0
     process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
 
     @property
@@ -97,9 +98,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def nats_server(
-    folder: Path, *, extra: str = "", needs_password: bool = False, port: int = 0
-) -> Iterator[TestBroker]:
+def nats_server(folder: Path, *, extra: str = "", needs_password: bool = False, port: int = 0) -> Iterator[TestBroker]:
     """A nats-server with its MQTT side; ``extra`` is added to its configuration (an authorization block, say)."""
     binary = nats_binary()
     if binary is None:
@@ -118,17 +117,22 @@ def nats_server(
 
 @contextmanager
 def mosquitto(
-    folder: Path, *, extra: str = "allow_anonymous true", needs_password: bool = False
+    folder: Path, *, extra: str = "allow_anonymous true", needs_password: bool = False, tls: str = ""
 ) -> Iterator[TestBroker]:
-    """Debian's mosquitto; ``extra`` is added to its configuration (a password file and an access list, say)."""
+    """Debian's mosquitto; ``extra`` is added to its configuration (a password file and an access list, say).
+
+    ``tls`` (the lines of a certificate and so on) opens a second listener, at ``tls_port``.
+    """
     binary = mosquitto_binary()
     if binary is None:
         raise FileNotFoundError("mosquitto, expected from the Debian package mosquitto")
     port, home = free_port(), folder / "mosquitto"
     home.mkdir(parents=True)
     config = home / "mosquitto.conf"
-    config.write_text(f"listener {port} 127.0.0.1\nuser root\n{extra}\n")
-    broker = TestBroker(port, [binary, "-c", str(config)], home / "log", needs_password)
+    tls_port = free_port() if tls else 0
+    second = f"listener {tls_port} 127.0.0.1\n{tls}\n" if tls else ""
+    config.write_text(f"listener {port} 127.0.0.1\nuser root\n{extra}\n{second}")
+    broker = TestBroker(port, [binary, "-c", str(config)], home / "log", needs_password, tls_port)
     with _running(broker):
         yield broker
 

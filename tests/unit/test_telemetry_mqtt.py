@@ -6,6 +6,7 @@ import socket
 import pytest
 import uvloop
 
+from telemetry.broker import BrokerAddress
 from telemetry.mqtt import Client
 
 
@@ -13,7 +14,7 @@ async def closing_early(*, is_reused: bool) -> list[str]:
     """paho wants to write, the broker hangs up, and perhaps another socket gets the number: what goes wrong then."""
     loop, troubles = asyncio.get_running_loop(), []
     loop.set_exception_handler(lambda _, context: troubles.append(str(context["exception"])))
-    client, (near, far) = Client("127.0.0.1"), socket.socketpair()
+    client, (near, far) = Client(BrokerAddress("127.0.0.1", 1883), None), socket.socketpair()
     client._client.loop_write = lambda: troubles.append("written to")
     number = near.fileno()
     client._client.on_socket_register_write(client._client, None, near)
