@@ -121,9 +121,9 @@ def test_confirmations_are_not_answered():
     ("change", "problem", "answer"),
     [
         (lambda p: p[:26] + b"\x09" + p[27:-3] + bytes(((p[-3] + 7) & 0xFF,)) + b"##", "command 9", Command.DENY),
-        (lambda p: p[:4] + b"\x02" + p[5:-3] + bytes(((p[-3] + 1) & 0xFF,)) + b"##", "main version 2", Command.DENY),
+        (lambda p: p[:4] + b"\x02" + p[5:-3] + bytes(((p[-3] + 1) & 0xFF,)) + b"##", "belong to no frame", None),
         (lambda p: p[:-1] + b"$" + p, "ends with 23 24", None),
-        (lambda p: p[:24] + b"\xff\xff" + p[26:], "length 65535", None),
+        (lambda p: p[:24] + b"\xff\xff" + p[26:], "belong to no frame", None),
         (lambda p: b"\x68" + p[1:], "belong to no frame", None),
     ],
 )
@@ -134,6 +134,13 @@ def test_a_packet_that_is_wrong_in_any_way_is_refused(change, problem, answer):
     replies = [frames.decode(event.data).command for event in found if isinstance(event, Reply)]
     assert replies[:-1] == ([answer] if answer else replies[:-1])
     assert any(isinstance(event, Report) and event.kind == "component" for event in found)
+
+
+def test_a_flood_of_starts_is_refused_at_once():
+    """P21: garbage must not cost more than it is worth, neither time nor lines in the log."""
+    *refused, report, _ = receive(b"@" * 20_000 + FIRE)
+    assert [type(event) for event in refused] in ([Refused], [Refused, Refused])
+    assert report.kind == "component"
 
 
 def test_framing_with_68_is_no_packet():

@@ -10,7 +10,9 @@ from edge_agent.drivers.gb26875.frames import Command, Item, Packet, SpoiltError
 from edge_agent.drivers.stream import SHOWN_BYTES, Splitter
 from telemetry.quality import Cause, Quality
 
-_START: Final = re.compile(rb"(?=@@)")
+_START: Final = re.compile(rb"(?=@@..\x01.{20}[\x00-\x04])", re.DOTALL)
+"""40 40 with main version 1 and a length that may be: what else begins so is no packet of this standard."""
+_START_BYTES: Final = 26
 
 
 class _Spoilt(NamedTuple):
@@ -24,7 +26,7 @@ class Gb26875Session:
 
     def __init__(self) -> None:
         self.ignored = 0
-        self._splitter = Splitter(_START, len(frames.START), frames.size, _open)
+        self._splitter = Splitter(_START, _START_BYTES, frames.size, _open)
         self._last: Packet | None = None
 
     def receive(self, data: bytes, now_ns: int) -> list[Event]:
