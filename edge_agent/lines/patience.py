@@ -12,8 +12,8 @@ from typing import Final
 _GAIN: Final = 1 / 8
 _SPREAD_GAIN: Final = 1 / 4
 _SPREADS: Final = 4
-_SHORTEST_S: Final = 0.05
-"""Below this a busy gateway, not the device, decides how late an answer is seen."""
+_SHORTEST_S: Final = 0.2
+"""Below this a busy gateway, not the device, decides how late an answer is seen (the RFC itself rounds up to 1 s)."""
 
 
 @dataclass(slots=True)
