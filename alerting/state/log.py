@@ -7,8 +7,8 @@ import msgspec
 from sqlalchemy import Connection, Table, bindparam, insert, select, update
 
 from alerting.alarms import Event
-from alerting.state import chain
 from alerting.state.tables import CURSOR, EVENTS, OPERATIONS, TICKS
+from telemetry import chain
 
 M = TypeVar("M", bound=msgspec.Struct)
 _CANONICAL: Final = msgspec.json.Encoder(order="sorted")
