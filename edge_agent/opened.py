@@ -11,6 +11,7 @@ from edge_agent.drivers.modbus.tcp import TcpLine
 from edge_agent.field_device import FieldDevice
 from edge_agent.lines.feeds import CallFeed, Feed, WireFeed
 from edge_agent.lines.half_duplex import HalfDuplex
+from edge_agent.lines.trace import Trace, TracedWire
 from edge_agent.lines.wire import SerialWire, TcpWire, Wire
 from edge_agent.poll import Connection, Pollable
 from telemetry.clock import SECOND_NS
@@ -19,25 +20,27 @@ _IDLE_PERIODS: Final = 3
 _LEAST_IDLE_S: Final = 120.0
 
 
-def opened(plan: BusPlan | PolledPlan) -> tuple[Connection, Sequence[Pollable]]:
-    """The line of a bus, not yet connected, and its devices on it."""
+def opened(plan: BusPlan | PolledPlan, trace: Trace | None = None) -> tuple[Connection, Sequence[Pollable]]:
+    """The line of a bus, not yet connected, and its devices on it; ``trace`` is told of all bytes."""
     if isinstance(plan, PolledPlan):
-        shared = half_duplex(plan.line, plan.timeout_s)
+        shared = half_duplex(plan.line, plan.timeout_s, trace)
         return shared, [FieldDevice(device, plan.protocol, shared) for device in plan.devices]
-    line = modbus_line(plan.line, plan.timeout_s)
+    line = modbus_line(plan.line, plan.timeout_s, trace)
     return line, [Device(device, plan.cost, line) for device in plan.devices]
 
 
-def modbus_line(plan: SerialPlan | SerialServerPlan | TcpPlan, timeout_s: float) -> Line:
+def modbus_line(plan: SerialPlan | SerialServerPlan | TcpPlan, timeout_s: float, trace: Trace | None = None) -> Line:
     """A line for Modbus."""
     if isinstance(plan, TcpPlan):
-        return TcpLine(plan.host, plan.port, timeout_s)
-    return RtuLine(half_duplex(plan, timeout_s))
+        return TcpLine(plan.host, plan.port, timeout_s, trace)
+    return RtuLine(half_duplex(plan, timeout_s, trace))
 
 
-def half_duplex(plan: SerialPlan | SerialServerPlan, timeout_s: float) -> HalfDuplex:
+def half_duplex(plan: SerialPlan | SerialServerPlan, timeout_s: float, trace: Trace | None = None) -> HalfDuplex:
     """A line that devices share, at a port of this machine or behind a serial server."""
-    return HalfDuplex(wire(plan), timeout_s, echo=isinstance(plan, SerialPlan) and plan.echo)
+    bare = wire(plan)
+    way = bare if trace is None else TracedWire(bare, trace)
+    return HalfDuplex(way, timeout_s, echo=isinstance(plan, SerialPlan) and plan.echo)
 
 
 def wire(plan: SerialPlan | SerialServerPlan | TcpPlan) -> Wire:

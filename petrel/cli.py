@@ -10,7 +10,7 @@ from typing import Final
 
 import typer
 
-from petrel.commands import alarm, centre, gateway, profile, rules, sim, tap, up
+from petrel.commands import alarm, bus, centre, device, gateway, profile, rules, sim, tap, up
 from petrel.errors import CommandError
 from telemetry.settings import SettingsError
 
@@ -30,6 +30,8 @@ app.command("tap")(tap.tap)
 for name, group in (
     ("gateway", gateway.app),
     ("centre", centre.app),
+    ("device", device.app),
+    ("bus", bus.app),
     ("profile", profile.app),
     ("rules", rules.app),
     ("alarm", alarm.app),

@@ -5,6 +5,7 @@ A wire knows how long a character takes where the devices are, since that is whe
 
 import asyncio
 import os
+import termios
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -71,6 +72,9 @@ class SerialWire:
             )  # fmt: skip
         except (OSError, ValueError) as exc:
             raise LineDownError(f"{plan.port}: {exc}") from exc
+        except termios.error as exc:  # a kind of its own, and no OSError
+            wanted = f"{plan.baud} {plan.data}{plan.parity}{plan.stop}"
+            raise LineDownError(f"{plan.port}: can't be set to {wanted}: {exc.args[-1]}") from exc
         try:
             if plan.rs485:
                 port.rs485_mode = RS485Settings()

@@ -1,10 +1,13 @@
 """How commands print: a table for people, JSON for scripts; stdout carries nothing else."""
 
+import logging
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import msgspec
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
 
@@ -29,3 +32,21 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, tit
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
     console.print(table)
+
+
+@contextmanager
+def progress(total: int) -> Iterator[Callable[[int, int, str], None]]:
+    """A bar on a terminal's stderr, nothing in a pipe; gives who is told how many are done of how many, and which."""
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"),
+        TimeRemainingColumn(), console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True,
+    ) as bar:  # fmt: skip
+        task = bar.add_task("", total=total)
+        yield lambda done, of, what: bar.update(task, completed=done, total=of, description=what)
+
+
+def quiet() -> None:
+    """Keep to errors what rooms log, on stderr: a tool says in its own words what it finds."""
+    from petrel.run import configure_logs
+
+    configure_logs(level=logging.ERROR)

@@ -108,3 +108,23 @@ def _say(found: "Playback", endpoint: "Endpoint | None", *, json: bool) -> None:
     if found.play.unrecorded:
         print_line(f"not recorded: {', '.join(found.play.unrecorded)} (0, or what lets the readings count)")
     print_line("nothing was started" if endpoint is None else f"answers at {endpoint}; Ctrl-C stops")
+
+
+@app.command()
+def replay(
+    recording: Annotated[Path, typer.Argument(help="A recording of petrel bus trace.")],
+    tcp: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Answer at this address; port 0 takes a free one.")
+    ] = None,
+    serial: Annotated[Path | None, typer.Option(help="Name for the serial line (a link to a pseudo-terminal).")] = None,
+    call: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Call this address, as devices do that report.")
+    ] = None,
+    speed: Annotated[float, typer.Option(help="Recorded seconds in a real second.", min=0.001, max=1000)] = 1.0,
+    json: Annotated[bool, typer.Option("--json", help="Machine output: one JSON object with the address.")] = False,
+) -> None:
+    """Play a line that was recorded in the field: each request gets what it got then, as late as then."""
+    from petrel import playing_back
+
+    options = playing_back.options(recording, tcp=tcp, serial=serial, call=call, speed=speed)
+    playing_back.play(options, lambda where: print_json(where) if json else print_line(playing_back.words(where)))

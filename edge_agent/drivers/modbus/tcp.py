@@ -8,6 +8,7 @@ from edge_agent.drivers.contract import FrameError
 from edge_agent.drivers.modbus import frames
 from edge_agent.drivers.modbus.driver import Call, accept
 from edge_agent.lines.line import GarbledError, LineCounters, LineDownError, NoAnswerError
+from edge_agent.lines.trace import Trace, Way
 
 _SILENT_TIMES: Final = 3
 """Timeouts in a row after which a connection counts as dead, whatever TCP thinks of it."""
@@ -16,9 +17,9 @@ _SILENT_TIMES: Final = 3
 class TcpLine:
     """A connection to one host and port. ``timeout_s`` bounds the opening and each answer, in real time."""
 
-    def __init__(self, host: str, port: int, timeout_s: float) -> None:
+    def __init__(self, host: str, port: int, timeout_s: float, trace: Trace | None = None) -> None:
         self.counters = LineCounters()
-        self._host, self._port, self._timeout_s = host, port, timeout_s
+        self._host, self._port, self._timeout_s, self._trace = host, port, timeout_s, trace
         self._link: _Link | None = None
         self._transaction = 0
         self._silent_times = 0
@@ -35,7 +36,7 @@ class TcpLine:
         try:
             async with asyncio.timeout(self._timeout_s):
                 _, self._link = await asyncio.get_running_loop().create_connection(
-                    lambda: _Link(self.counters), self._host, self._port
+                    lambda: _Link(self.counters, self._trace), self._host, self._port
                 )
         except (OSError, TimeoutError) as exc:
             self.counters.connect_failures += 1
@@ -75,9 +76,9 @@ class TcpLine:
 class _Link(asyncio.Protocol):
     """The bytes of one connection, cut into frames and matched by transaction."""
 
-    def __init__(self, counters: LineCounters) -> None:
+    def __init__(self, counters: LineCounters, trace: Trace | None = None) -> None:
         self.is_open = False
-        self._counters = counters
+        self._counters, self._trace = counters, trace
         self._transport: asyncio.Transport | None = None
         self._buffer = b""
         self._transaction = 0
@@ -92,6 +93,8 @@ class _Link(asyncio.Protocol):
         self._fail(LineDownError(f"connection lost: {exc or 'closed by the device'}"))
 
     def data_received(self, data: bytes) -> None:
+        if self._trace is not None:
+            self._trace(Way.IN, data)
         buffer = self._buffer + data if self._buffer else data
         try:
             while (size := frames.tcp_size(buffer)) is not None and len(buffer) >= size:
@@ -116,7 +119,10 @@ class _Link(asyncio.Protocol):
         deadline = loop.call_later(timeout_s, self._expire, timeout_s)
         try:
             assert self._transport is not None  # noqa: S101  # whoever asks has seen is_open
-            self._transport.write(frames.wrap_tcp(transaction, call.request.unit, call.pdu))
+            frame = frames.wrap_tcp(transaction, call.request.unit, call.pdu)
+            if self._trace is not None:
+                self._trace(Way.OUT, frame)
+            self._transport.write(frame)
             return await self._answer
         finally:
             deadline.cancel()

@@ -1,0 +1,1 @@
+"""What a field engineer asks of a line: read, guess, scan, measure, record. Nothing in here writes to a device."""

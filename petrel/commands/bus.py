@@ -1,0 +1,285 @@
+"""``petrel bus``: who is on a line, how well it is used, and what goes over it."""
+
+import asyncio
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, cast
+
+import typer
+
+from petrel.commands.line import Echo, Json, Serial, SerialServer, Stop_, Tcp, reach
+from petrel.commands.output import print_json, print_line, print_table, progress, quiet
+from petrel.errors import CommandError, in_one_line
+
+if TYPE_CHECKING:
+    from edge_agent.compiled import AnyBusPlan
+    from gateway.tools import trace as tracing
+    from gateway.tools.bench import BenchReport, DeviceSpeed
+    from gateway.tools.reading import DeviceReading
+    from gateway.tools.scan import Found, Scan, ScanReport
+    from gateway.tools.target import Parity, Reach
+    from gateway.tools.tries import Protocol
+
+app = typer.Typer(no_args_is_help=True, help="A line: who is on it, how well it is used, what goes over it.")
+File = Annotated[Path, typer.Argument(help="The gateway's settings, gateway.yaml.")]
+Bus = Annotated[str | None, typer.Option(help="Name of the bus; may be left out where there is one.")]
+_MOST_UNITS: Final = 247
+_FASTER: Final = 1.02
+_WIDTH: Final = 80
+
+
+@app.callback()
+def group() -> None:
+    """A line: who is on it, how well it is used, what goes over it."""
+    quiet()
+
+
+@app.command()
+def scan(
+    serial: Serial = None,
+    serial_server: SerialServer = None,
+    tcp: Tcp = None,
+    units: Annotated[str, typer.Option(help="Modbus units to ask, like 1-32,100.")] = "1-32",
+    baud: Annotated[str, typer.Option(metavar="BAUD,...", help="Rates to try; else the likeliest.")] = "",
+    parity: Annotated[str, typer.Option(metavar="N,E,O", help="Parities to try; else the likeliest.")] = "",
+    stop: Stop_ = None,
+    protocol: Annotated[str, typer.Option(help="modbus, dlt645, cjt188 or sdi12.")] = "modbus",
+    echo: Echo = False,
+    timeout: Annotated[float, typer.Option(help="Wait for each answer to begin, in seconds.", min=0.02, max=5)] = 0.2,
+    within: Annotated[float, typer.Option(help="Seconds that it may take at most.", min=1)] = 600.0,
+    json: Json = False,
+) -> None:
+    """Ask who is on a line, and which profiles fit. Only reads; says beforehand how long it takes at most.
+
+    At each setting every unit is asked for one register; the first setting at which somebody answers is the line's.
+    Exit code 1 when nobody answers.
+    """
+    from edge_agent.lines.line import LineDownError
+    from gateway.tools import scan as tool
+
+    where = reach(serial=serial, serial_server=serial_server, tcp=tcp, stop=stop, echo=echo, timeout=timeout)
+    plan = _plan(where, protocol, units, baud, parity)
+    if plan.longest_s > within:
+        raise CommandError(
+            f"{plan.questions} questions take up to {_duration(plan.longest_s)}, expected at most "
+            f"{_duration(within)}: ask fewer --units, or give it longer with --within",
+            code=2,
+        )
+    if not json:
+        print_line(
+            f"{where.end}: {plan.questions} questions, up to {_duration(plan.longest_s)}; only reads, writes nothing"
+        )
+    with in_one_line(LineDownError), progress(plan.questions) as told:
+        report = asyncio.run(tool.scan(plan, told, within))
+    _tell_scan(plan, report, json=json)
+    if not report.found:
+        raise CommandError(f"{where.end}: nobody answered; look at power, A and B, and what was not tried")
+
+
+def _plan(where: "Reach", protocol: str, units: str, bauds: str, parities: str) -> "Scan":
+    from gateway.tools.scan import Scan
+    from gateway.tools.tries import PROTOCOLS, settings
+
+    if protocol not in PROTOCOLS:
+        raise CommandError(f"--protocol {protocol!r}, expected one of {', '.join(PROTOCOLS)}", code=2)
+    kind: Protocol = protocol
+    if where.tcp is not None and (protocol != "modbus" or bauds or parities):
+        raise CommandError("--tcp with a protocol or setting of a serial line, expected Modbus alone", code=2)
+    tries = () if where.tcp is not None else settings(where, kind, _bauds(bauds), _parities(parities))
+    return Scan(reach=where, protocol=kind, settings=tuple(tries), units=_units(units) if protocol == "modbus" else ())
+
+
+def _bauds(text: str) -> tuple[int, ...]:
+    parts = [part for part in text.split(",") if part]
+    if any(not part.isdecimal() or not 300 <= int(part) <= 1_000_000 for part in parts):
+        raise CommandError(f"--baud {text!r}, expected rates from 300 to 1000000, like 9600,19200", code=2)
+    return tuple(map(int, parts))
+
+
+def _parities(text: str) -> "tuple[Parity, ...]":
+    parts = [part for part in text.split(",") if part]
+    if any(part not in ("N", "E", "O") for part in parts):
+        raise CommandError(f"--parity {text!r}, expected some of N,E,O", code=2)
+    return tuple(cast("Parity", part) for part in parts)
+
+
+def _units(text: str) -> tuple[int, ...]:
+    found: set[int] = set()
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        last = last or first
+        if not (first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last) <= _MOST_UNITS):
+            raise CommandError(f"--units {text!r}, expected numbers from 1 to {_MOST_UNITS}, like 1-32,100", code=2)
+        found |= set(range(int(first), int(last) + 1))
+    return tuple(sorted(found))
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
+def _tell_scan(plan: "Scan", report: "ScanReport", *, json: bool) -> None:
+    from gateway.tools.scan import not_tried
+
+    left = not_tried(plan, report)
+    if json:
+        print_json({**_scan_facts(report), "not_tried": left})
+        return
+    if report.found:
+        columns = ("who 设备", "setting", "said", "ms", "profiles that fit 匹配的型号")
+        print_table(columns, map(_found_row, report.found))
+    if report.garbled:
+        print_line(f"garbled    at {', '.join(report.garbled)}: something answers, but not in such frames")
+    print_line(f"asked      {report.asked} questions in {report.took_s:.1f} s")
+    for one in left:
+        print_line(f"not tried  {one}")
+
+
+def _scan_facts(report: "ScanReport") -> dict[str, object]:
+    return {
+        "end": report.end,
+        "protocol": report.protocol,
+        "setting": report.setting,
+        "found": report.found,
+        "garbled": report.garbled,
+        "tried": report.tried,
+        "refused": report.refused,
+        "asked": report.asked,
+        "took_s": report.took_s,
+    }
+
+
+def _found_row(found: "Found") -> tuple[object, ...]:
+    which = ", ".join(map(str, found.fits)) or "none of the catalogue"
+    return found.address, found.setting, found.said, f"{found.took_s * 1000:.0f}", which
+
+
+@app.command()
+def bench(
+    file: File,
+    bus: Bus = None,
+    seconds: Annotated[float, typer.Option(help="How long to poll, in real seconds.", min=0.2, max=3600)] = 10.0,
+    turnaround: Annotated[
+        float, typer.Option(help="What a device may take to answer, in ms, in the possible.", min=0, max=1000)
+    ] = 5.0,
+    json: Json = False,
+) -> None:
+    """Poll the devices of a bus as fast as they answer, and say how much of the possible its line carries."""
+    from edge_agent.compiled import PushedPlan
+    from edge_agent.lines.line import LineDownError
+    from gateway.tools import bench as tool
+
+    plan = _bus(file, bus)
+    if isinstance(plan, PushedPlan):
+        raise CommandError(f"bus {plan.name}: its devices report by themselves, expected a bus that is polled", code=2)
+    with in_one_line(LineDownError):
+        report = asyncio.run(tool.bench(plan, seconds, turnaround))
+    if json:
+        print_json(report)
+    else:
+        _tell_bench(report)
+    failing = [one for one in report.devices if one.failures]
+    if failing:
+        raise CommandError(f"bus {plan.name}: {failing[0].device}: {failing[0].last_failure}")
+
+
+def _tell_bench(report: "BenchReport") -> None:
+    print_line(f"bus        {report.bus}, {report.line}")
+    print_line(f"carried    {report.requests} requests, {report.sent_bytes} bytes out, {report.heard_bytes} in")
+    if report.use is not None:
+        print_line(
+            f"line use   {report.use:.1%} of the possible: {report.possible_s:.2f} s of {report.took_s:.2f} s, "
+            f"at {report.turnaround_ms:g} ms turnaround"
+        )
+        if report.use > _FASTER:
+            print_line(
+                "finding    faster than such a line can be: it has no such rate, or the devices turn around sooner"
+            )
+    else:
+        print_line(f"rate       {report.requests / report.took_s:.0f} requests/s; no line limits it")
+    columns = ("device 设备", "address", "polls", "failed", "answer begins ms", "poll ms")
+    print_table(columns, map(_speed_row, report.devices))
+
+
+def _speed_row(one: "DeviceSpeed") -> tuple[object, ...]:
+    begins = "-" if one.begins_ms is None else f"{one.begins_ms:g}"
+    return one.device, one.address, one.polls, one.failures, begins, "-" if one.poll_ms is None else f"{one.poll_ms:g}"
+
+
+@app.command()
+def trace(
+    file: File,
+    bus: Bus = None,
+    rounds: Annotated[int, typer.Option(help="How often to read every device.", min=1, max=100_000)] = 1,
+    every: Annotated[float, typer.Option(help="Seconds between two rounds.", min=0, max=86_400)] = 1.0,
+    wait: Annotated[float, typer.Option(help="Longest wait for reports, in seconds.", min=0.1, max=86_400)] = 120.0,
+    out: Annotated[Path | None, typer.Option(help="File for a recording (petrel sim replay plays it).")] = None,
+    json: Json = False,
+) -> None:
+    """Read the devices of a bus and show every frame, decoded; with --out as a recording, too.
+
+    Reports of devices that send by themselves are shown and not acknowledged.
+    """
+    from gateway.tools import trace as tool
+    from telemetry import recording
+    from telemetry.clock import SystemClock
+
+    plan = _bus(file, bus)
+    ear = tool.tracer(plan, print_json if json else _tell_frame)
+    head = tool.head(plan, _protocol(file, plan), SystemClock())
+    failures: list[DeviceReading] = []
+
+    def read(reading: "DeviceReading") -> None:
+        if reading.problem is not None:
+            failures.append(reading)
+        print_json(reading) if json else _tell_reading(reading)
+
+    try:
+        asyncio.run(tool.trace(plan, ear, read, rounds=rounds, every_s=every, wait_s=wait))
+    finally:
+        if out is not None:
+            with in_one_line(OSError):
+                recording.write(out, head, ear.pieces)
+    if out is not None and not json:
+        print_line(f"recorded   {len(ear.pieces)} pieces in {out}; play them with `petrel sim replay {out}`")
+    if failures:
+        raise CommandError(f"bus {plan.name}: {failures[-1].device}: {failures[-1].problem}")
+
+
+def _tell_frame(line: "tracing.Line") -> None:
+    arrow = "->" if line.way == "out" else "<-"
+    print_line(_wrapped(f"{line.at_s:10.4f} {arrow} ", line.says))
+    print_line(_wrapped("", bytes.fromhex(line.hex).hex(" ")))
+
+
+def _tell_reading(reading: "DeviceReading") -> None:
+    values = ", ".join(
+        f"{one.point} {'-' if one.value is None else f'{one.value:.7g} {one.unit}'}" for one in reading.values
+    )
+    print_line(_wrapped(f"{'':10} == ", f"{reading.device}: {values or reading.problem}"))
+
+
+def _wrapped(start: str, words: str) -> str:
+    """Words behind a start, over as many lines of 80 columns as they need."""
+    return textwrap.fill(words, _WIDTH, initial_indent=start.ljust(14), subsequent_indent=" " * 14)
+
+
+def _protocol(file: Path, plan: "AnyBusPlan") -> str:
+    from device_profiles import registry
+    from gateway.settings import load_gateway
+
+    (bus,) = (one for one in load_gateway(file).settings.buses if one.name == plan.name)
+    return registry.load(bus.devices[0].profile, file.parent).protocol
+
+
+def _bus(file: Path, name: str | None) -> "AnyBusPlan":
+    """The plan of one bus of a gateway; raises CommandError (exit code 2)."""
+    from gateway.settings import compile_gateway, load_gateway
+
+    buses = {bus.name: bus for bus in compile_gateway(load_gateway(file)).buses}
+    if name is None and len(buses) == 1:
+        (name,) = buses
+    if name not in buses:
+        found = "--bus is missing" if name is None else f"--bus {name!r}"
+        raise CommandError(f"{found}, expected one of {', '.join(buses)}", code=2)
+    return buses[name]
