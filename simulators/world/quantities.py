@@ -109,6 +109,22 @@ def _constant(value: float) -> "Truth":
     return lambda nature, _: np.full(nature.grid.n, value)
 
 
+def _running(start: float, each_minute: float) -> "Truth":
+    return lambda nature, _: start + each_minute * np.arange(nature.grid.n)
+
+
+def _dew_point(nature: Nature, at: Spot) -> F64:
+    """By Magnus's formula over water (WMO-No. 8, annex 4.B)."""
+    cloud = _cloud(nature, at)
+    warmth, humidity = weather.temperature(nature.times_ns, cloud), weather.humidity(nature.times_ns, cloud)
+    part = np.log(humidity / 100.0) + 17.62 * warmth / (243.12 + warmth)
+    return 243.12 * part / (17.62 - part)
+
+
+def _visibility(nature: Nature, at: Spot) -> F64:
+    return 20_000.0 / (1.0 + lag(nature.sky(at.station).rate, 5.0) / 4.0)
+
+
 Truth = Callable[[Nature, Spot], F64]
 TRUTH: Final[dict[str, Truth]] = {
     "wind_speed": _wind,
@@ -140,6 +156,37 @@ TRUTH: Final[dict[str, Truth]] = {
     "water_temperature": _constant(27.0),
     "signal_quality": _constant(86.0),
     "supply_voltage": _constant(12.6),
+    "dew_point": _dew_point,
+    "visibility": _visibility,
+    "sulfur_dioxide": _constant(7.0),
+    "nitrogen_dioxide": _constant(18.0),
+    "ozone": _constant(95.0),
+    "ambient_carbon_monoxide": _constant(0.5),
+    "total_hydrocarbons": _constant(2.4),
+    "methane": _constant(2.0),
+    "nonmethane_hydrocarbons": _constant(0.4),
+    "chemical_oxygen_demand": _constant(32.0),
+    "ammonia_nitrogen": _constant(1.4),
+    "acidity": _constant(7.3),
+    "conductivity": _constant(820.0),
+    "turbidity": _constant(6.0),
+    "dissolved_oxygen": _constant(6.8),
+    "snow_depth": _constant(0.0),
+    "soil_moisture": _constant(28.0),
+    "soil_temperature": _constant(26.0),
+    "wave_height": _constant(0.6),
+    "wave_period": _constant(5.0),
+    "distance": _constant(1.8),
+    "voltage": _constant(230.0),
+    "current": _constant(17.5),
+    "power": _constant(12.0),
+    "reactive_power": _constant(1.5),
+    "power_factor": _constant(0.99),
+    "frequency": _constant(50.0),
+    "energy": _running(4_000.0, 0.2),
+    "heat": _running(120.0, 0.001),
+    "fire_alarm": _constant(0.0),
+    "component_state": _constant(0.0),
     "device_state": _constant(0.0),
 }
 SPREAD: Final = {
@@ -160,11 +207,23 @@ SPREAD: Final = {
     "chlorine": 0.004,
     "carbon_monoxide": 0.05,
     "oxygen": 0.02,
+    "sulfur_dioxide": 0.6,
+    "nitrogen_dioxide": 1.2,
+    "ozone": 3.0,
+    "ambient_carbon_monoxide": 0.03,
+    "chemical_oxygen_demand": 0.8,
+    "ammonia_nitrogen": 0.05,
+    "acidity": 0.02,
+    "dew_point": 0.1,
+    "voltage": 0.6,
+    "current": 0.3,
+    "power": 0.2,
+    "frequency": 0.01,
     "signal_quality": 0.8,
     "supply_voltage": 0.02,
 }
 """Standard deviation of an instrument's noise, in canonical units: of the order of data sheets, our choice."""
-STEPPED: Final = frozenset({"wind_direction", "device_state"})
+STEPPED: Final = frozenset({"wind_direction", "device_state", "component_state", "fire_alarm"})
 NEVER_NEGATIVE: Final = frozenset(
     {
         "wind_speed",
@@ -176,5 +235,12 @@ NEVER_NEGATIVE: Final = frozenset(
         "ammonia",
         "chlorine",
         "carbon_monoxide",
+        "sulfur_dioxide",
+        "nitrogen_dioxide",
+        "ozone",
+        "ambient_carbon_monoxide",
+        "ammonia_nitrogen",
+        "current",
+        "power",
     }
 )

@@ -76,7 +76,9 @@ def test_gateway_is_a_drill_with_several_units_on_slow_lines_and_devices_on_tcp(
     assert bauds[9600] > 1
     assert bauds[19200] > 1
     assert sum(bus.tcp is not None for bus in settings.buses) >= 2
-    assert {device.profile for bus in settings.buses for device in bus.devices} == set(registry.names())
+    profiles = {device.profile for bus in settings.buses for device in bus.devices}
+    assert profiles <= set(registry.names())
+    assert len(profiles) >= 7
 
 
 def test_every_device_has_a_twin_on_its_own_line():

@@ -17,6 +17,10 @@ from telemetry.units import UNITS, conversion
         (10, "mH2O", "kPa", 98.0665),  # ISO 80000-4: conventional water column
         (20.9, "%vol", "ppm", 209000.0),
         (4, "sector16", "deg", 90.0),
+        (1, "GJ", "kWh", 277.777778),  # 3.6 MJ are a kilowatt-hour
+        (1, "mg/L", "ug/m3", 1e6),
+        (2, "dS/m", "uS/cm", 2000.0),
+        (1.5, "min", "s", 90.0),
     ],
 )
 def test_conversion(value: float, unit: str, canonical: str, expected: float) -> None:
