@@ -51,7 +51,12 @@ MISTAKES = {
     "address that others reach": ("host: 127.0.0.1", "host: 0.0.0.0", 5, "expected a loopback address"),
     "no site file": ("site: site.yaml", "site: sites.yaml", 1, "no file 'sites.yaml'"),
     "other broker": ("mqtt://", "http://", 2, "expected mqtt://"),
-    "TLS without it": ("1:1883", "1:1883\ntls: {ca: ca.crt}", 3, "tls: beside mqtt://127.0.0.1:1883, expected mqtts://"),
+    "TLS without it": (
+        "1:1883",
+        "1:1883\ntls: {ca: ca.crt}",
+        3,
+        "tls: beside mqtt://127.0.0.1:1883, expected mqtts://",
+    ),
     "one file for two": ("state.db", "store.duckdb", 4, "expected a file of its own"),
 }
 
