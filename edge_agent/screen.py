@@ -56,6 +56,12 @@ class Screen:
         known = ~np.isnan(self._memory.value)
         self._memory.level[known] = self._level(np.flatnonzero(known), self._memory.value[known])
 
+    def set_back(self, now_ns: int) -> None:
+        """The clock was set back to ``now_ns``: nothing remembered lies ahead of it, else all that comes were late."""
+        memory = self._memory
+        for times in (memory.time_ns, memory.since_ns, memory.said_ns):
+            np.minimum(times, now_ns, out=times)
+
     def take(self, batch: Batch) -> Passed:
         """Screen rows in their order; several rows of one series are looked at one after another."""
         if (self._idle and not self._marks.shape[1]) or not len(self._ids):

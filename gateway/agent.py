@@ -16,9 +16,11 @@ from numpy.random import Generator
 from edge_agent.acquisition import Acquisition
 from edge_agent.screen import screen_of
 from gateway.coalescer import Coalescer
+from gateway.line import SPARING_S, LineMeter
 from gateway.settings import GatewayPlan
-from gateway.spool import Spool, keep_synced
-from gateway.status import write_status
+from gateway.spool import Spool, Stats, keep_synced
+from gateway.status import read_status, write_status
+from gateway.timekeeping import Machine, Timekeeper
 from gateway.timing import Timing
 from gateway.uplink import Uplink
 from telemetry.batch import Batch
@@ -54,14 +56,20 @@ class Gateway:
         *,
         timing: Timing | None = None,
         source: Callable[[Callable[[Batch], None]], Source] | None = None,
+        machine: Machine | None = None,
     ) -> None:
-        """Open the spool; raises SpoolError. ``source`` makes what hands batches to a sink: usually the acquisition."""
+        """Open the spool; raises SpoolError. ``source`` makes what hands batches to a sink: usually the acquisition.
+
+        ``machine`` is whose clock stamps the rows; in a drill nobody's does, so nothing is said of it.
+        """
         self._plan = plan
         self._clock = clock
         timing = timing or Timing()
         self._status_ns = round(timing.status_s * SECOND_NS)
         self.polled_rows = 0
         self.spool = Spool.open(plan.spool_dir, plan.limits, clock)
+        before = read_status(plan.spool_dir)
+        self._meter = LineMeter(clock, plan.quota, before.status.line if before else None)
         self.uplink = Uplink(
             plan.source,
             plan.broker,
@@ -72,8 +80,12 @@ class Gateway:
             rng=rng,
             timing=timing,
             inbox={Channel.WATCH: self._watch},
+            meter=self._meter,
         )
         self._screen = screen_of(plan.buses)
+        self._time: Timekeeper | None = None
+        if machine is not None:
+            self._time = Timekeeper(machine, plan.spool_dir / "untimed", plan.source, self._screen.set_back)
         self._coalescer = Coalescer(clock, self._append, self.uplink.ready)
         self._source = source(self._sink) if source else self._acquisition(int(rng.integers(2**32)))
 
@@ -86,9 +98,13 @@ class Gateway:
                 tasks.create_task(self._coalescer.run(), name="coalescer")
                 tasks.create_task(self._report(), name="status")
                 tasks.create_task(self._source.run(), name="acquisition")
+                if self._time is not None:
+                    tasks.create_task(self._time.run(self.spool), name="clock")
         finally:
             self._coalescer.flush()
             write_status(self._plan.spool_dir, self.status(Presence.OFFLINE), self.uplink.trouble)
+            if self._time is not None:
+                self._time.close()
             self.spool.close()
             _LOG.info("gateway stopped", source=self._plan.source)
 
@@ -111,14 +127,30 @@ class Gateway:
             refused_batches=stats.refused_batches,
             sent_bytes=self.uplink.counts.sent_bytes,
             devices=self._source.devices(),
+            drain_rows_per_s=stats.drain_rows_per_s,
+            clock=self._time.health() if self._time else None,
+            line=self._meter.use(),
+            notes=self._notes(stats),
         )
+
+    def _notes(self, stats: Stats) -> tuple[str, ...]:
+        found = [self._meter.note(), self._time.note() if self._time else None]
+        if stats.failing is not None:
+            found.append(
+                f"the disk of the spool takes nothing: {stats.failing}; {stats.memory_batches} batches in memory"
+            )
+        found += [f"the broker's access list refuses the subscription to {name}" for name in self.uplink.refused]
+        return tuple(note for note in found if note is not None)
 
     def _acquisition(self, seed: int) -> Source:
         return Acquisition(self._plan.source, self._plan.buses, self._clock, self._sink, seed=seed)
 
     def _sink(self, batch: Batch) -> None:
         """Screen what was read; what is urgent takes along everything that has not left, and goes first."""
-        passed = self._screen.take(batch)
+        admitted = batch if self._time is None else self._time.admit(batch)
+        if admitted is None:
+            return
+        passed = self._screen.take(admitted)
         if passed.batch is None:
             return
         self.polled_rows += len(passed.batch)
@@ -153,7 +185,7 @@ class Gateway:
             if now_s - written_s >= _WRITE_S:
                 written_s = now_s
                 write_status(self._plan.spool_dir, self.status(), self.uplink.trouble)
-            if now_s - told_s >= _TELL_S:
+            if now_s - told_s >= (SPARING_S if self._plan.quota else _TELL_S):
                 told_s = now_s
                 await self.uplink.report()
             await self._clock.sleep_until(self._clock.now_ns() + self._status_ns)

@@ -11,11 +11,12 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 from aiomqtt import Message, MqttError, Will
 from paho.mqtt.reasoncodes import ReasonCode
 
+from gateway.line import carried
 from telemetry.broker import BrokerAddress
 from telemetry.mqtt import Client
 
@@ -99,6 +100,11 @@ class Connection(Client):
                 f"the broker's access list refuses the subscription to {topics[0]}, expected it to be granted"
             )
         return refused
+
+    def carried(self) -> int:
+        """Bytes that this connection has cost the line so far (``gateway.line``); 0 where nobody counts them."""
+        line = cast(socket.socket | None, self._client.socket())
+        return (carried(line) or 0) if line is not None and line.fileno() >= 0 else 0
 
     async def lost(self) -> None:
         """Wait for the end of the connection, which raises."""

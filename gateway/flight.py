@@ -43,6 +43,8 @@ class Flight:
         self._since_s: float | None = None
         self.holding = False
         """Whether the centre's store takes nothing at present, as far as we know."""
+        self.sparing = False
+        """Whether backlog stays where it is, since the line costs too much."""
         self._any_held = False
         self._run = 0
         self._probes = 0
@@ -51,12 +53,14 @@ class Flight:
     def next(self, now_s: float) -> Entry | None:
         """The batch to send now: one that is overdue, else the next of the first lane that has room."""
         self._land()
-        overdue = min(self._sent.values(), key=lambda sent: sent.due_s, default=None)
+        overdue = min(self._wanted(), key=lambda sent: sent.due_s, default=None)
         if overdue is not None and overdue.due_s <= now_s:
             overdue.times += 1
             overdue.due_s = now_s + self._patience_s(overdue.times)
             return overdue.entry
         for lane, most in WINDOW.items():
+            if self.sparing and lane is Lane.BACKLOG:
+                continue
             if self.count(lane) < most and (entry := self._unsent(lane, now_s)) is not None:
                 self._sent[entry.key] = _Sent(entry, 0, now_s + self._patience_s(0))
                 self._since_s = now_s if self._since_s is None else self._since_s
@@ -69,10 +73,14 @@ class Flight:
 
     def wait_s(self, now_s: float) -> float | None:
         """How long until something is to be sent again, if nothing is answered before; None when there is nothing."""
-        due = [sent.due_s for sent in self._sent.values()]
-        if self.holding and self._any_held and self.count(Lane.BACKLOG) < WINDOW[Lane.BACKLOG]:
+        due = [sent.due_s for sent in self._wanted()]
+        if not self.sparing and self.holding and self._any_held and self.count(Lane.BACKLOG) < WINDOW[Lane.BACKLOG]:
             due.append(self._probe_s)
         return max(min(due) - now_s, 0.0) if due else None
+
+    def _wanted(self) -> list[_Sent]:
+        """What is sent again when nobody acknowledges it."""
+        return [sent for sent in self._sent.values() if not (self.sparing and sent.entry.lane is Lane.BACKLOG)]
 
     def take(self, ack: Ack, now_s: float) -> bool:
         """Release what is committed, set aside what is refused, keep what is held; whether anything was released."""

@@ -11,6 +11,7 @@ import msgspec
 from edge_agent.compile.buses import catalogue, compile_buses
 from edge_agent.compiled import AnyBusPlan
 from edge_agent.settings import BusSettings
+from gateway.line import QuotaSettings
 from gateway.spool import Limits
 from telemetry.broker import BrokerAddress, parse_broker, secured
 from telemetry.series import Station
@@ -39,15 +40,6 @@ class SpoolSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     def limits(self) -> Limits:
         """The caps."""
         return Limits(max_bytes=self.max_bytes, max_age_h=self.max_age_h)
-
-
-class QuotaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A metered line (a SIM card). Once the month's bytes are used up, alarms still go at once (docs/howto)."""
-
-    month_bytes: int
-    """Bytes a calendar month, both directions, with everything that the line carries beside the rows."""
-    warn_share: float = 0.8
-    """The part of them after which it is said, more than 0 and at most 1."""
 
 
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -81,6 +73,7 @@ class GatewayPlan:
     buses: tuple[AnyBusPlan, ...]
     announce: Announce
     quota: QuotaSettings | None = None
+    """Of its own line; to another broker there is none."""
 
 
 def load_gateway(path: Path) -> Document[GatewaySettings]:
@@ -110,7 +103,7 @@ def compile_gateway(
         limits=settings.spool.limits,
         buses=buses,
         announce=_announce(document, buses),
-        quota=settings.quota,
+        quota=settings.quota if broker is None else None,
     )
 
 

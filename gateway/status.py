@@ -9,6 +9,7 @@ import structlog
 
 from gateway.spool import Stats, holder, peek
 from telemetry.clock import SECOND_NS
+from telemetry.health import ClockHealth, LineUse
 from telemetry.wire import Status
 
 _LOG = structlog.get_logger()
@@ -67,8 +68,32 @@ def _local_lines(local: LocalStatus) -> list[str]:
         f"rows       {status.polled_rows} polled, {status.acked_rows} acknowledged, {status.dropped_rows} given up",
         f"refused    {status.refused_batches} batches",
         f"full in    {hours}",
+        f"drains     {_drain(status)}",
     ]
+    lines += [f"line       {_line(status.line)}"] if status.line else []
+    lines += [f"clock      {_clock(status.clock)}"] if status.clock else []
+    lines += [f"note       {note}" for note in status.notes]
     return lines + [f"device     {name}: {state}" for name, state in sorted(status.devices.items())]
+
+
+def _drain(status: Status) -> str:
+    rate = status.drain_rows_per_s
+    if rate is None:
+        return "unknown"
+    empty = f", empty in {status.spool_rows / rate / 60:.1f} min at that rate" if rate and status.spool_rows else ""
+    return f"{rate:.1f} rows/s{empty}"
+
+
+def _line(use: LineUse) -> str:
+    quota = "" if use.quota_bytes is None else f" of {use.quota_bytes / 1e6:.1f} MB"
+    return f"{use.day_bytes / 1e6:.3f} MB today ({use.day}), {use.month_bytes / 1e6:.3f} MB{quota} this month"
+
+
+def _clock(clock: ClockHealth) -> str:
+    state = "synchronised" if clock.synchronised else "not synchronised" if clock.known else "never set"
+    held = f", {clock.held_rows} rows wait for it" if clock.held_rows else ""
+    steps = f", set {clock.steps} times, last by {clock.last_step_s:+.3f} s" if clock.steps else ""
+    return f"{state}{steps}{held}"
 
 
 def _moment(time_ns: int) -> str:

@@ -1,6 +1,7 @@
 """The uplink: announces, publishes, listens to acknowledgements, comes back after every loss (DESIGN 4)."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -10,6 +11,7 @@ from numpy.random import Generator
 
 from gateway.connection import LOSSES, Connection
 from gateway.flight import WINDOW, Flight
+from gateway.line import SPARING_S, LineMeter
 from gateway.spool import Entry, Spool
 from gateway.timing import Timing, UplinkCounts
 from telemetry.broker import BrokerAddress
@@ -34,11 +36,17 @@ class Uplink:
         rng: Generator,
         timing: Timing | None = None,
         inbox: Mapping[Channel, Callable[[bytes], None]] | None = None,
+        meter: LineMeter | None = None,
     ) -> None:
-        """``inbox``: who takes what the centre sends besides acknowledgements, and refuses what is bad."""
+        """``inbox``: who takes what the centre sends besides acknowledgements, and refuses what is bad.
+
+        ``meter`` counts what the line carries; once its quota is used up only alarms go, and a live batch now and then.
+        """
         self.connected = False
         self.trouble: str | None = "not connected yet"
         """Why nothing is delivered at present, for people; None when all is well."""
+        self.refused: tuple[str, ...] = ()
+        """Topics that the broker's access list keeps from us, though delivery does without them."""
         self.counts = UplinkCounts()
         self._source = source
         self._broker = broker
@@ -55,11 +63,15 @@ class Uplink:
         self._asked = asyncio.Event()
         self._link: Connection | None = None
         self._held_text: str | None = None
+        self._meter = meter
+        self._carried = 0
+        self._live_s = -math.inf
 
     @property
     def lane(self) -> Lane:
-        """The lane of a batch that is fresh now: without a connection it is backlog from the start."""
-        return Lane.LIVE if self.connected else Lane.BACKLOG
+        """The lane of a batch that is fresh now: without a connection, or a quota, it is backlog from the start."""
+        spared = self._flight.sparing and time.monotonic() - self._live_s < SPARING_S
+        return Lane.LIVE if self.connected and not spared else Lane.BACKLOG
 
     def unacknowledged_s(self) -> float:
         """How long the centre has answered nothing although we are connected and have sent something."""
@@ -109,6 +121,7 @@ class Uplink:
                 await self._farewell(link)
                 raise
             finally:
+                self._measure(link)
                 self._leave()
 
     def _connection(self) -> Connection:
@@ -120,14 +133,28 @@ class Uplink:
 
     async def _greet(self, link: Connection) -> None:
         """Listen first, so that no acknowledgement is missed; then say who we are; then send what is open."""
-        await link.listen([self._topic(Channel.ACK), *self._inbox])
+        self.refused = tuple(await link.listen([self._topic(Channel.ACK), *self._inbox]))
         await self._publish(link, Channel.ANNOUNCE, self._announce)
         self._flight.clear()
         self._link, self.connected, self.trouble = link, True, None
         await self._publish_status(link, Presence.ONLINE)
         self.counts.connections += 1
         self._settle()
-        _LOG.info("uplink connected", broker=str(self._broker))
+        self._carried = 0
+        self._measure(link)
+        _LOG.info("uplink connected", broker=str(self._broker), refused=self.refused)
+
+    def _measure(self, link: Connection) -> None:
+        """Count what the connection has cost since the last time, and spare the line when that was too much."""
+        if self._meter is None:
+            return
+        carried = link.carried()
+        self._meter.count(max(carried - self._carried, 0))
+        self._carried = max(carried, self._carried)
+        if self._meter.used_up is not self._flight.sparing:
+            self._flight.sparing = self._meter.used_up
+            _LOG.warning("line", sparing=self._flight.sparing, use=self._meter.note())
+            self._wake.set()
 
     def _leave(self) -> None:
         """Without a connection nothing is on its way, and what was live is backlog."""
@@ -145,6 +172,8 @@ class Uplink:
                 await self._publish(link, Channel.DATA, payload)
                 self.counts.sent_batches += 1
                 self.counts.sent_bytes += len(payload)
+                if entry.lane is Lane.LIVE:
+                    self._live_s = time.monotonic()
 
     async def _idle(self) -> None:
         """Wait for an append, an acknowledgement, or a batch that is overdue."""
@@ -215,6 +244,7 @@ class Uplink:
     async def _watch(self, link: Connection) -> None:
         """Say it when we are connected and nobody acknowledges: with MQTT 3.1.1 a refused publish is silent (P14)."""
         while True:
+            self._measure(link)
             silent_s = self._flight.silent_s(time.monotonic())
             if silent_s >= self._timing.silent_s and self.trouble in (None, self._held_text):
                 self.trouble = (

@@ -38,6 +38,9 @@ class Cause(IntFlag):
     """The device itself reports a fault, a lost echo, or too weak a signal."""
     MANUAL = 256
     """Maintenance: the point was being tested by hand."""
+    UNSYNCED = 512
+    """Stamped by a clock that nothing kept right at that moment, though it looks right. Says nothing against the value,
+    and moves data time as any other (ADR 0007); CLOCK moves nothing."""
 
 
 QARTOD: Final = {Quality.GOOD: 1, Quality.UNCHECKED: 2, Quality.SUSPECT: 3, Quality.BAD: 4, Quality.MISSING: 9}

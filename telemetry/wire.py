@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from telemetry.batch import MAX_ROWS, Batch, check
+from telemetry.health import ClockHealth, LineUse
 from telemetry.series import Series, Station
 
 VERSION: Final = 1
@@ -125,8 +126,11 @@ class Presence(StrEnum):
     OFFLINE = "offline"
 
 
-class Status(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Health of a gateway (retained, with a will): depths of the spool, counts since start, hours until it is full."""
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """Health of a gateway (retained, with a will): depths of the spool, counts since start, hours until it is full.
+
+    Words that a centre does not know are ignored, so a gateway may say more than its centre understands.
+    """
 
     version: int = VERSION
     presence: Presence
@@ -145,6 +149,12 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     sent_bytes: int = 0
     devices: dict[str, str] = {}
     """Device name to ``ok`` or the reason of its last failure."""
+    drain_rows_per_s: float | None = None
+    """Rows acknowledged a second, lately; None while there is too little to tell."""
+    clock: ClockHealth | None = None
+    line: LineUse | None = None
+    notes: tuple[str, ...] = ()
+    """What people should know although nothing stops by it, a line each."""
 
 
 _PACK: Final = msgspec.msgpack.Encoder()

@@ -1,4 +1,4 @@
-"""The JSON of the interface, all in one place: the OpenAPI document is made of these, and so are the answers.
+"""The JSON of the interface, in one place (and ``field``): the OpenAPI document is made of these, so are the answers.
 
 Times are ISO 8601 with offset in the site's timezone, series identities text (63 bits exceed JavaScript's numbers),
 values in the canonical unit of their quantity, and null means that there is none.
@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from alerting.alarms import Outcome, State, SubjectKind
+from alerting.api.field import Gateway as Gateway
 
 Level = Literal[0, 1, 2, 3, 4]
 """0 normal, 1 blue, 2 yellow, 3 orange, 4 red."""
@@ -134,24 +135,6 @@ class Stations:
 
     items: list[Station]
     next: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gateway:
-    """A box in the field, as it last spoke of itself; ``devices`` maps a name to ``ok`` or what is wrong, ``complaint``
-    is what the centre found wrong with its messages, empty where nothing was.
-    """
-
-    source: str
-    presence: Literal["online", "offline", "unknown"]
-    last_seen: str | None
-    spool_batches: int
-    spool_rows: int
-    oldest: str | None
-    hours_until_full: float | None
-    devices: dict[str, str]
-    complaint: str
-    drill: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from alerting.site import Site
 from ingest.catalogue import Entry
 from ingest.presence import Heard
 from telemetry.clock import SECOND_NS
+from telemetry.health import ClockHealth
 from telemetry.quality import Cause, Quality
 from telemetry.quantity import QUANTITIES
 from telemetry.series import Text
@@ -189,10 +190,25 @@ def gateway(heard: Heard, timezone: str, *, drill: bool) -> dto.Gateway:
         spool_rows=status.spool_rows,
         oldest=iso_or_none(status.oldest_ns, timezone),
         hours_until_full=status.hours_until_full,
+        drain_rows_per_s=status.drain_rows_per_s,
+        clock=_clock(status.clock),
+        clock_steps=status.clock.steps if status.clock else 0,
+        day_bytes=status.line.day_bytes if status.line else None,
+        month_bytes=status.line.month_bytes if status.line else None,
+        quota_bytes=status.line.quota_bytes if status.line else None,
+        notes=list(status.notes),
         devices=dict(status.devices),
         complaint=heard.complaint,
         drill=drill,
     )
+
+
+def _clock(clock: ClockHealth | None) -> Literal["synchronised", "unsynchronised", "unset"] | None:
+    if clock is None:
+        return None
+    if clock.synchronised:
+        return "synchronised"
+    return "unsynchronised" if clock.known else "unset"
 
 
 def _presence(status: Status | None) -> Literal["online", "offline", "unknown"]:

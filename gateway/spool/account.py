@@ -53,6 +53,8 @@ class Stats:
     sync_failures: int = 0
     failing: str | None = None
     """Why the disk takes nothing at present."""
+    drain_rows_per_s: float | None = None
+    """Rows acknowledged a second; None while there is too little to tell."""
 
     @property
     def dropped_rows(self) -> int:
@@ -81,38 +83,53 @@ _STEP_NS: Final = 10 * SECOND_NS
 _ENOUGH_NS: Final = MINUTE_NS
 
 
-class FillRate:
-    """How fast data comes in, over the last ten minutes of data time."""
+class Rate:
+    """How much of something there is a second, over the last ten minutes of data time."""
 
     def __init__(self) -> None:
         self._total = 0
         self._samples: deque[tuple[int, int]] = deque(maxlen=_WINDOW_NS // _STEP_NS + 1)
 
-    def add(self, n_bytes: int, now_ns: int) -> None:
-        """Count bytes that were appended."""
+    def add(self, n: int, now_ns: int) -> None:
+        """Count some more."""
         if not self._samples or not 0 <= now_ns - self._samples[-1][0] < _STEP_NS:
             if self._samples and now_ns < self._samples[-1][0]:
                 self._samples.clear()  # the clock was set back: what was measured before means nothing now
             self._samples.append((now_ns, self._total))
-        self._total += n_bytes
+        self._total += n
 
-    def hours_left(self, free_bytes: int, now_ns: int) -> float | None:
-        """Hours until ``free_bytes`` are used up at this rate; None while there is too little to tell."""
+    def per_s(self, now_ns: int) -> float | None:
+        """So many a second; None while there is too little to tell."""
+        while len(self._samples) > 1 and now_ns - self._samples[1][0] >= _WINDOW_NS:
+            self._samples.popleft()
         if not self._samples or now_ns - self._samples[0][0] < _ENOUGH_NS:
             return None
         since_ns, total = self._samples[0]
-        rate = (self._total - total) / (now_ns - since_ns)
-        return max(free_bytes, 0) / rate / HOUR_NS if rate > 0 else None
+        return (self._total - total) / (now_ns - since_ns) * SECOND_NS
+
+    def hours_for(self, amount: int, now_ns: int) -> float | None:
+        """Hours until there has been so much more; None while that can't be told, or when there is nothing."""
+        rate = self.per_s(now_ns)
+        return max(amount, 0) / rate * SECOND_NS / HOUR_NS if rate else None
 
 
-def summary(logs: Sequence[Log], counts: Counts, *, epoch: int, hours: float | None, failing: str | None) -> Stats:
-    """The statistics of a spool from its logs and counts."""
+def summary(
+    logs: Sequence[Log],
+    counts: Counts,
+    *,
+    epoch: int = 0,
+    hours: float | None = None,
+    drain: float | None = None,
+    failing: str | None = None,
+) -> Stats:
+    """The statistics of a spool from its logs and counts; without the rest, of one that nobody has opened."""
     segments = [segment for log in logs for segment in log.segments]
     oldest = [ns for ns in (segment.oldest_open_ns() for segment in segments) if ns is not None]
     return Stats(
         epoch=epoch,
         hours_until_full=hours,
         failing=failing,
+        drain_rows_per_s=drain,
         oldest_ns=min(oldest, default=None),
         batches=sum(segment.open_records for segment in segments),
         rows=sum(segment.open_rows for segment in segments),

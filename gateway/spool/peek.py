@@ -13,9 +13,9 @@ def peek(folder: Path) -> Stats:
     Counts since start are the running gateway's and stay 0 here, but for damage that the next start will report.
     """
     if not folder.is_dir():
-        return summary((), Counts(), epoch=0, hours=None, failing=None)
+        return summary((), Counts())
     released, bad = journal.read(folder / "released")
     shelf = Shelf(folder, Limits(), 0, lose=lambda *_: None)
     damage = shelf.load(released, repair=False)
     counts = Counts(corrupt_pieces=damage.corrupt_pieces + bad, torn_bytes=damage.torn_bytes)
-    return summary(shelf.logs, counts, epoch=0, hours=None, failing=None)
+    return summary(shelf.logs, counts)

@@ -13,7 +13,7 @@ import numpy as np
 import structlog
 
 from gateway.spool import journal, record
-from gateway.spool.account import Counts, FillRate, Limits, Loss, Stats, summary
+from gateway.spool.account import Counts, Limits, Loss, Rate, Stats, summary
 from gateway.spool.folder import Lock, set_aside
 from gateway.spool.live import Fresh, LiveQueue
 from gateway.spool.log import Log
@@ -46,7 +46,7 @@ class Spool:
         self._live = LiveQueue()
         self._fresh = Fresh()
         self._holding_clock: set[int] = set()
-        self._fill = FillRate()
+        self._fill, self._drain = Rate(), Rate()
         self._counts = Counts()
         self._shelf = Shelf(folder, limits, epoch, self._lose)
         self._journal = journal.Journal(folder / "released")
@@ -123,13 +123,15 @@ class Spool:
 
         Ranges that name nothing we hold (acknowledged before, dropped, never sent) do nothing.
         """
-        gone: list[Key] = []
+        gone, rows = list[Key](), 0
         for first, last in ranges:
             for log, segment in self._shelf.of_epoch(epoch):
                 indices = list(segment.between(first, last))
-                self._counts.acked_rows += sum(segment.rows[index] for index in indices)
+                rows += sum(segment.rows[index] for index in indices)
                 gone += ((epoch, segment.seq[index]) for index in indices)
                 self._release(log, segment, indices)
+        self._counts.acked_rows += rows
+        self._drain.add(rows, self._clock.now_ns())
         return gone
 
     def refuse(self, epoch: int, refusal: Refusal) -> bool:
@@ -174,8 +176,14 @@ class Spool:
 
     def stats(self) -> Stats:
         """What it holds and has lost."""
-        hours = self._hours_left()
-        return summary(self._shelf.logs, self._counts, epoch=self.epoch, hours=hours, failing=self._shelf.failing)
+        return summary(
+            self._shelf.logs,
+            self._counts,
+            epoch=self.epoch,
+            hours=self._hours_left(),
+            drain=self._drain.per_s(self._clock.now_ns()),
+            failing=self._shelf.failing,
+        )
 
     def unsynced(self) -> list[FileStore]:
         """Files whose newest records may still be lost at a power cut."""
@@ -279,7 +287,7 @@ class Spool:
         stat = os.statvfs(self.folder)
         held = sum(segment.open_bytes for log in self._shelf.logs for segment in log.segments)
         free = min(self._limits.max_bytes - held, stat.f_bavail * stat.f_frsize)
-        hours = self._fill.hours_left(free, self._clock.now_ns())
+        hours = self._fill.hours_for(free, self._clock.now_ns())
         return None if hours is None else min(hours, self._limits.max_age_h)
 
 

@@ -34,7 +34,7 @@ async def keep_synced(spool: Synced, interval_s: float = INTERVAL_S) -> None:
                 await spool.urgent.wait()
         spool.appended.clear()
         spool.urgent.clear()
-        await _sync_in_thread(spool)
+        await sync_once(spool)
 
 
 def sync_files(stores: Sequence[FileStore]) -> OSError | None:
@@ -46,7 +46,8 @@ def sync_files(stores: Sequence[FileStore]) -> OSError | None:
         _end(stores)
 
 
-async def _sync_in_thread(spool: Synced) -> None:
+async def sync_once(spool: Synced) -> None:
+    """Sync what was appended so far, in a thread."""
     stores = spool.unsynced()
     job = asyncio.get_running_loop().run_in_executor(None, _sync, _start(stores))
     try:

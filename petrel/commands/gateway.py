@@ -37,6 +37,7 @@ def run(
     from gateway.agent import Gateway
     from gateway.settings import compile_gateway, load_gateway
     from gateway.spool import SpoolError
+    from gateway.timekeeping import LinuxMachine
     from petrel import run as process
     from telemetry.clock import SystemClock
 
@@ -44,7 +45,7 @@ def run(
     process.configure_logs()
 
     async def work() -> None:
-        await Gateway(plan, SystemClock(), np.random.default_rng()).run()
+        await Gateway(plan, SystemClock(), np.random.default_rng(), machine=LinuxMachine()).run()
 
     with in_one_line(SpoolError):
         process.run(work())

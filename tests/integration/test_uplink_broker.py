@@ -8,10 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gateway.line import LineMeter, QuotaSettings
 from gateway.spool import Limits, Spool
+from gateway.timekeeping import EARLIEST_NS
 from gateway.timing import Timing
 from gateway.uplink import Uplink
 from telemetry.broker import BrokerAddress
+from telemetry.clock import HOUR_NS
+from telemetry.topics import Channel
 from telemetry.wire import Ack, Announce, EpochAck, Lane, Presence, Status, encode
 from tests.integration.brokers import mosquitto, mosquitto_binary, nats_server
 from tests.integration.gateway_centre import always, scripted_centre, until
@@ -49,7 +53,7 @@ async def centre(broker):
 
 
 @asynccontextmanager
-async def uplink_to(port, spool, timing=QUICK, user=None, password=None):
+async def uplink_to(port, spool, timing=QUICK, user=None, password=None, **more):
     address = BrokerAddress("127.0.0.1", port, user=user)
     uplink = Uplink(
         SOURCE,
@@ -60,6 +64,7 @@ async def uplink_to(port, spool, timing=QUICK, user=None, password=None):
         rng=np.random.default_rng(1),
         timing=timing,
         status=lambda presence: Status(presence=presence, epoch=spool.epoch),
+        **more,
     )
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(uplink.run())
@@ -155,6 +160,41 @@ async def test_a_batch_that_the_broker_dropped_is_sent_again(broker, spool, cent
     async with uplink_to(broker.port, spool, Timing(resend_s=0.2)):
         await centre.until(lambda: spool.stats().batches == 0)
     assert [seq for _, seq in centre.arrivals] == [1, 2, 3, 4, 5] * 2
+
+
+async def test_when_a_quota_is_used_up_alarms_go_and_the_rest_waits_for_the_next_month(broker, spool, clock, centre):
+    clock.time_ns = EARLIEST_NS + 20 * 24 * HOUR_NS
+    meter = LineMeter(clock, QuotaSettings(month_bytes=20_000), None)
+    async with uplink_to(broker.port, spool, Timing(silent_s=0.1), meter=meter) as uplink:
+        await centre.until(lambda: uplink.connected and 0 < meter.use().month_bytes < 20_000)
+        meter.count(20_000)
+        await centre.until(lambda: meter.used_up and uplink._flight.sparing)
+        assert uplink.lane is Lane.LIVE, "one live batch now and then"
+        lanes = [uplink.lane]
+        first = fill(spool, 1, lanes[0])
+        uplink.notify()
+        await centre.until(lambda: first.items() <= centre.committed.items())
+        assert uplink.lane is Lane.BACKLOG
+        later = fill(spool, 3, uplink.lane, first=1)
+        alarm = fill(spool, 1, Lane.ALARM, first=4)
+        uplink.notify()
+        await centre.until(lambda: alarm.items() <= centre.committed.items())
+        await asyncio.sleep(0.1)
+        assert not later.keys() & set(centre.arrivals)
+        clock.time_ns += 31 * 24 * HOUR_NS
+        await centre.until(lambda: later.items() <= centre.committed.items())
+        assert uplink.lane is Lane.LIVE
+
+
+async def test_what_the_line_carries_is_counted_where_it_is_paid_for(broker, spool, clock, centre):
+    meter = LineMeter(clock, None, None)
+    async with uplink_to(broker.port, spool, Timing(silent_s=0.1), meter=meter) as uplink:
+        await centre.until(lambda: uplink.connected)
+        fill(spool, 40)
+        uplink.notify()
+        await centre.until(lambda: spool.stats().batches == 0)
+        await centre.until(lambda: meter.use().day_bytes > uplink.counts.sent_bytes + 40 * 52)
+    assert meter.use().day_bytes < 30 * uplink.counts.sent_bytes
 
 
 async def test_a_silent_centre_is_said_with_likely_causes(broker, spool, centre):
@@ -298,4 +338,38 @@ async def test_a_publish_that_the_access_list_refuses_does_not_look_delivered(sp
         async with uplink_to(broker.port, spool, Timing(silent_s=0.2)) as uplink:
             await until(lambda: uplink.connected and uplink.trouble)
         assert "access list refuses petrel/1/demo/gw-1/data" in uplink.trouble
+        assert spool.stats().batches == 2
+
+
+def permissions(*denied):
+    """A user of nats-server, whose access list refuses subscriptions out loud."""
+    topics = ", ".join(f'"petrel.1.{SOURCE.replace("/", ".")}.{channel}"' for channel in denied)
+    return 'authorization { users: [{user: "gw", password: "x", permissions: {subscribe: {deny: [' + topics + "]}}}] }"
+
+
+async def test_a_refused_subscription_is_said_and_stops_only_what_needs_it(spool, tmp_path):
+    with nats_server(tmp_path / "a", extra=permissions("ack"), needs_password=True) as broker:
+        async with uplink_to(broker.port, spool, user="gw", password="x") as uplink:
+            await until(lambda: uplink.trouble != "not connected yet")
+            assert "the broker's access list refuses the subscription to petrel/1/demo/gw-1/ack" in uplink.trouble
+    with nats_server(tmp_path / "b", extra=permissions("watch"), needs_password=True) as broker:
+        inbox = {Channel.WATCH: print}
+        async with uplink_to(broker.port, spool, user="gw", password="x", inbox=inbox) as uplink:
+            await until(lambda: uplink.connected)
+            assert uplink.refused == ("petrel/1/demo/gw-1/watch",)
+            assert uplink.trouble is None
+
+
+@pytest.mark.skipif(mosquitto_binary() is None, reason="mosquitto is not installed")
+async def test_an_acknowledgement_that_the_access_list_keeps_from_us_is_said(spool, tmp_path):
+    """P14: mosquitto grants the subscription and hands nothing on."""
+    allowed = "".join(f"topic write petrel/1/{SOURCE}/{channel}\n" for channel in ("data", "status", "announce"))
+    allowed += f"user centre\ntopic readwrite petrel/1/{SOURCE}/#\n"
+    (tmp_path / "acl").write_text(allowed)
+    with mosquitto(tmp_path, extra=f"allow_anonymous true\nacl_file {tmp_path}/acl") as broker:
+        fill(spool, 2)
+        async with uplink_to(broker.port, spool, Timing(silent_s=0.2)) as uplink:
+            await until(lambda: uplink.connected and uplink.trouble)
+        assert "not acknowledged" in uplink.trouble
+        assert "petrel/1/demo/gw-1/ack" in uplink.trouble
         assert spool.stats().batches == 2

@@ -149,6 +149,7 @@ export default {
   'cause.CLOCK': 'clock in doubt',
   'cause.DEVICE': 'device fault',
   'cause.MANUAL': 'maintenance',
+  'cause.UNSYNCED': 'clock not synchronised',
 
   'health.title': 'Field',
   'health.none': 'No gateway has been heard.',

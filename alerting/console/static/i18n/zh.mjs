@@ -149,6 +149,7 @@ export default {
   'cause.CLOCK': '时钟可疑',
   'cause.DEVICE': '设备故障',
   'cause.MANUAL': '检修',
+  'cause.UNSYNCED': '时钟未同步',
 
   'health.title': '现场',
   'health.none': '没有网关上线。',
