@@ -9,6 +9,7 @@ import msgspec
 
 from device_profiles import model
 from device_profiles.model import MAX_REGISTERS, AnyProfile, Golden, Measured, Point, PointChange, Profile, Register
+from device_profiles.output_check import check_outputs
 from telemetry.quantity import QUANTITIES
 from telemetry.settings import Document, Step
 from telemetry.topics import is_name
@@ -23,6 +24,7 @@ def check(document: Document[Profile]) -> Profile:
     """The profile, once it makes sense; raises SettingsError at the first mistake."""
     for step in (_check_device, _check_gates, _check_points, _check_variants, _check_golden):
         step(document)
+    check_outputs(document, document.settings.outputs)
     return document.settings
 
 

@@ -5,6 +5,7 @@ import sys
 from device_profiles import registry
 from device_profiles.field_model import FieldProfile
 from device_profiles.model import Golden, Measured, Point, Profile
+from device_profiles.output import Output
 from telemetry.quantity import QUANTITIES
 
 
@@ -42,6 +43,7 @@ def _registers(profile: Profile) -> str:
     parts.append("\n| point | quantity | device's unit | register | scale | range | over range | missing | gates |\n")
     parts.append("|---|---|---|---|---|---|---|---|---|\n")
     parts += [_row(point) for point in profile.points]
+    parts += [f"\n- Output `{output.name}`: {_output(output)}" for output in profile.outputs]
     parts += [f"\n- Gate `{name}`: {_gate(profile, name)}" for name in profile.gates]
     parts += [f"\n- Variant `{name}`: {variant.note}" for name, variant in profile.variants.items()]
     parts += [f"\n- Defect: {defect}" for defect in profile.defects]
@@ -80,6 +82,16 @@ def _gate(profile: Profile, name: str) -> str:
     mask = "" if gate.mask is None else f" & 0x{gate.mask:X}"
     note = f" {gate.note}" if gate.note else ""
     return f"`{gate.register}`{mask} in {gate.min:g} to {gate.max:g}, else {gate.verdict} ({gate.cause}).{note}"
+
+
+def _output(output: Output) -> str:
+    low, high = output.range
+    parts = [f"`{output.register}`, {low:g} to {high:g}, at rest {output.safe:g}"]
+    if output.read_back is not None:
+        parts.append(f"read back from `{output.read_back}`")
+    if output.pulse_s is not None:
+        parts.append(f"at rest again after {output.pulse_s:g} s")
+    return ", ".join(parts) + f".{f' {output.note}' if output.note else ''}"
 
 
 def _golden(golden: Golden) -> str:

@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from device_profiles.output import Output
 from device_profiles.words import TYPES, Order, Type, layout
 from telemetry.series import Text
 
@@ -190,6 +191,7 @@ class Profile(AnyProfile, frozen=True, kw_only=True, forbid_unknown_fields=True)
     holes: tuple[str, ...] = ()
     gates: dict[str, Gate] = {}
     variants: dict[str, Variant] = {}
+    outputs: tuple[Output, ...] = ()
 
 
 _GRAMMAR: Final = "expected like 'holding 0x0010 s32 cdab', 'input 3 u8 low', 'holding 7 bit 4' or 'coil 12'"

@@ -1,12 +1,14 @@
 """All buses of a gateway, polled and heard together."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import count
 
 import numpy as np
 
 from edge_agent.bus import Bus
 from edge_agent.compiled import AnyBusPlan, PushedPlan
+from edge_agent.drivers.modbus.shared import SharedLine
 from edge_agent.listener import Listener
 from edge_agent.stats import BusStats, Sink
 from telemetry.clock import Clock
@@ -19,23 +21,60 @@ class Acquisition:
     """
 
     def __init__(self, source: str, buses: Sequence[AnyBusPlan], clock: Clock, sink: Sink, *, seed: int = 0) -> None:
-        self._buses = [
-            Listener(plan, source, clock, sink)
-            if isinstance(plan, PushedPlan)
-            else Bus(plan, source, clock, sink, np.random.default_rng([seed, number]))
-            for number, plan in enumerate(buses)
-        ]
+        self._source, self._clock, self._sink, self._seed = source, clock, sink, seed
+        self._number = count()
+        self._buses = {plan.name: self._made(plan) for plan in buses}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._group: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
         """Poll and hear until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            for bus in self._buses:
-                tasks.create_task(bus.run(), name=f"bus {bus.plan.name}")
+            self._group = tasks
+            for name in self._buses:
+                self._start(name)
+            await asyncio.Event().wait()  # a bus may be added to none
+
+    async def swap(self, gone: Collection[str], new: Sequence[AnyBusPlan]) -> None:
+        """Stop some buses and start others, which may have the same names or lines; the rest goes on untouched.
+
+        What is under way on a line that goes (a command, say) is waited for.
+        """
+        for name in gone:
+            await self._stop(name)
+        for plan in new:
+            self._buses[plan.name] = self._made(plan)
+            self._start(plan.name)
+
+    def line(self, bus: str) -> SharedLine:
+        """The line of a bus with Modbus devices; raises KeyError for any other."""
+        found = self._buses[bus]
+        if isinstance(found, Bus) and isinstance(found.line, SharedLine):
+            return found.line
+        raise KeyError(bus)
 
     def stats(self) -> dict[str, BusStats]:
         """Figures since start, per bus and device; they go on counting."""
-        return {bus.plan.name: bus.stats for bus in self._buses}
+        return {bus.plan.name: bus.stats for bus in self._buses.values()}
 
     def devices(self) -> dict[str, str]:
         """Per device ``ok``, or the reason of its last failure."""
-        return {name: device.state for bus in self._buses for name, device in bus.stats.devices.items()}
+        return {name: device.state for bus in self._buses.values() for name, device in bus.stats.devices.items()}
+
+    def _made(self, plan: AnyBusPlan) -> Bus | Listener:
+        number = next(self._number)
+        if isinstance(plan, PushedPlan):
+            return Listener(plan, self._source, self._clock, self._sink)
+        return Bus(plan, self._source, self._clock, self._sink, np.random.default_rng([self._seed, number]))
+
+    def _start(self, name: str) -> None:
+        if self._group is not None:
+            self._tasks[name] = self._group.create_task(self._buses[name].run(), name=f"bus {name}")
+
+    async def _stop(self, name: str) -> None:
+        bus, task = self._buses.pop(name), self._tasks.pop(name, None)
+        if isinstance(bus, Bus) and isinstance(bus.line, SharedLine):
+            await bus.line.rest()
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])

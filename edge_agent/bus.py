@@ -16,7 +16,7 @@ from edge_agent.breaker import Breaker
 from edge_agent.compiled import BusPlan, PolledPlan
 from edge_agent.lines.line import LineDownError
 from edge_agent.opened import opened
-from edge_agent.poll import Poll, Pollable
+from edge_agent.poll import Connection, Poll, Pollable
 from edge_agent.stats import OK, BusStats, DeviceStats, Sink
 from telemetry.batch import Batch, concat, missing, rows
 from telemetry.clock import MINUTE_NS, SECOND_NS, Clock
@@ -64,6 +64,11 @@ class Bus:
         self._shared = len(plan.devices) > 1
         self._devices = [_Polled(device, Breaker(*_PROBE_NS, rng, grace=1)) for device in devices]
         self.stats = BusStats(self._line.counters, {one.device.plan.name: one.stats for one in self._devices})
+
+    @property
+    def line(self) -> Connection:
+        """What it polls on."""
+        return self._line
 
     async def run(self) -> None:
         """Poll until cancelled."""

@@ -7,6 +7,7 @@ from edge_agent.compiled import BusPlan, ListenPlan, PolledPlan, PushedPlan, Ser
 from edge_agent.device import Device
 from edge_agent.drivers.modbus.driver import Line
 from edge_agent.drivers.modbus.rtu import RtuLine
+from edge_agent.drivers.modbus.shared import SharedLine
 from edge_agent.drivers.modbus.tcp import TcpLine
 from edge_agent.field_device import FieldDevice
 from edge_agent.lines.feeds import CallFeed, Feed, WireFeed
@@ -25,7 +26,7 @@ def opened(plan: BusPlan | PolledPlan, trace: Trace | None = None) -> tuple[Conn
     if isinstance(plan, PolledPlan):
         shared = half_duplex(plan.line, plan.timeout_s, trace)
         return shared, [FieldDevice(device, plan.protocol, shared) for device in plan.devices]
-    line = modbus_line(plan.line, plan.timeout_s, trace)
+    line = SharedLine(modbus_line(plan.line, plan.timeout_s, trace))
     return line, [Device(device, plan.cost, line) for device in plan.devices]
 
 

@@ -16,7 +16,8 @@ from telemetry.quantity import QUANTITIES
 from telemetry.units import conversion
 
 NOW_NS = 1_690_500_000_000_000_000
-CASES = [(name, variant) for name in registry.names() for variant in (None, *registry.load(name).variants)]
+NAMES = [name for name in registry.names() if isinstance(registry.load(name), model.Profile)]
+CASES = [(name, variant) for name in NAMES for variant in (None, *registry.load(name).variants)]
 IDS = [name if variant is None else f"{name}+{variant}" for name, variant in CASES]
 
 
@@ -126,11 +127,13 @@ def gate_is_open(profile, name, memory) -> bool:
     return gate.min <= field <= gate.max
 
 
-@pytest.mark.parametrize("name", registry.names())
+@pytest.mark.parametrize("name", NAMES)
 def test_the_choices_of_a_site_reach_the_twin(name):
     """Another name and a zero: the world is asked under the site's name, the device shows the value less the zero."""
     profile = registry.load(name)
-    point = profile.points[0]
+    point = next((one for one in profile.points if one.quantity not in OWN), None)
+    if point is None:
+        pytest.skip("the device knows about nothing but itself")
     asked = []
 
     def observe(station, name, quantity, time_ns):

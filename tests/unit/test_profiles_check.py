@@ -104,7 +104,7 @@ def test_two_files_may_not_claim_one_name(tmp_path):
 
 
 def test_an_unknown_name_says_which_there_are():
-    with pytest.raises(SettingsError, match=r"unknown profile 'radar', expected one of midas, .* or a .yaml file"):
+    with pytest.raises(SettingsError, match=r"unknown profile 'radar', expected one of .*midas, .* or a .yaml file"):
         registry.load("radar")
 
 
@@ -115,3 +115,39 @@ def test_registers_are_read_as_they_are_written():
     assert model.register("holding 7 u8 low").places == (1,)
     assert model.register("holding 7 u32 cdab").places == (2, 3, 0, 1)
     assert model.register("coil 12").count == 1
+
+
+OUTPUT = """\
+outputs:
+  - {name: siren, register: coil 3, read_back: discrete 3, pulse_s: 60}
+  - {name: volume, register: holding 7 u16, range: [0, 30]}
+"""
+
+
+def test_outputs_are_part_of_a_profile():
+    siren, volume = checked(GOOD + OUTPUT).outputs
+    assert (siren.range, siren.safe, siren.pulse_s) == ((0, 1), 0, 60)
+    assert volume.read_back is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("coil 3", "discrete 3", "'discrete 3' can't be written alone, expected a coil"),
+        ("holding 7 u16", "holding 7 bit 4", "can't be written alone"),
+        ("holding 7 u16", "holding 7 u8 low", "can't be written alone"),
+        ("discrete 3", "discrete x", "'x' is no address"),
+        ("range: [0, 30]", "range: [0, 70000]", "does not fit u16"),
+        ("range: [0, 30]", "range: [0, 0.5]", "0.5, expected a whole number"),
+        ("range: [0, 30]", "range: [5, 30]", "safe 0 outside of range 5 to 30"),
+        ("pulse_s: 60", "pulse_s: 3601", "pulse_s 3601, expected more than 0 and at most 3600"),
+        ("pulse_s: 60", "settle_s: 61", "settle_s 61, expected 0 to 60"),
+        ("pulse_s: 60", "range: [0, 2]", "2 in a coil, expected 0 or 1"),
+        ("name: volume", "name: siren", "'siren', expected a name of its own"),
+    ],
+)
+def test_an_output_that_can_not_be_is_refused(old, new, message):
+    assert old in OUTPUT
+    with pytest.raises(SettingsError, match=r"gauge\.yaml:3[0-9]: outputs") as caught:
+        checked(GOOD + OUTPUT.replace(old, new))
+    assert message in str(caught.value)
