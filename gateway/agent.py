@@ -17,6 +17,7 @@ from edge_agent.acquisition import Acquisition
 from edge_agent.screen import screen_of
 from gateway.coalescer import Coalescer
 from gateway.line import SPARING_S, LineMeter
+from gateway.mailbox import Mailbox
 from gateway.settings import GatewayPlan
 from gateway.spool import Spool, Stats, keep_synced
 from gateway.status import read_status, write_status
@@ -70,6 +71,7 @@ class Gateway:
         self.spool = Spool.open(plan.spool_dir, plan.limits, clock)
         before = read_status(plan.spool_dir)
         self._meter = LineMeter(clock, plan.quota, before.status.line if before else None)
+        self._mailbox = Mailbox(plan.source, {Channel.WATCH: self._watch})
         self.uplink = Uplink(
             plan.source,
             plan.broker,
@@ -79,7 +81,7 @@ class Gateway:
             status=self.status,
             rng=rng,
             timing=timing,
-            inbox={Channel.WATCH: self._watch},
+            mailbox=self._mailbox,
             meter=self._meter,
         )
         self._screen = screen_of(plan.buses)
@@ -162,7 +164,7 @@ class Gateway:
         self.spool.append(batch, Lane.ALARM)
         self.uplink.notify()
 
-    def _watch(self, payload: bytes) -> None:
+    def _watch(self, payload: bytes, _: bool) -> None:
         """What the centre watches from now on; a malformed message changes nothing."""
         try:
             watch = decode(payload, Watch)

@@ -31,8 +31,14 @@ _SOCKET: Final = (
 T = TypeVar("T")
 
 
+class MovedError(MqttError):
+    """The broker is to be found elsewhere from now on."""
+
+
 class Connection(Client):
     """A connection for the length of a block. What is received goes to ``take`` at once, in the event loop.
+
+    ``take`` is given the topic, the payload, and whether the broker had retained it.
 
     aiomqtt 2.5.1 on its own keeps the socket of a broker that never answers, and loses a cancellation now and then
     (``asyncio.wait_for`` before Python 3.12).
@@ -45,7 +51,7 @@ class Connection(Client):
         password: str | None,
         *,
         will: tuple[str, bytes],
-        take: Callable[[str, bytes], None],
+        take: Callable[[str, bytes, bool], None],
         deadline_s: float,
     ) -> None:
         """``will`` is the topic and payload that the broker publishes (retained) when we vanish."""
@@ -116,11 +122,23 @@ class Connection(Client):
         return await (asyncio.shield(fut) if isinstance(fut, asyncio.Future) else fut)
 
 
-def _passing_to(take: Callable[[str, bytes], None]) -> type[asyncio.Queue[Message]]:
+def _passing_to(take: Callable[[str, bytes, bool], None]) -> type[asyncio.Queue[Message]]:
     class Passage(asyncio.Queue[Message]):
         """Keeps nothing: aiomqtt's own queue grows without bound or discards in silence, and costs a task a message."""
 
         def put_nowait(self, item: Message) -> None:
-            take(str(item.topic), bytes(item.payload))
+            take(str(item.topic), bytes(item.payload), bool(item.retain))
 
     return Passage
+
+
+def reasons(group: BaseExceptionGroup[Exception]) -> str:
+    """Why a connection was lost, each reason once."""
+    return "; ".join(sorted({str(exc) or "no answer in time" for exc in _leaves(group)}))
+
+
+def _leaves(group: BaseExceptionGroup[Exception]) -> list[Exception]:
+    found: list[Exception] = []
+    for exc in group.exceptions:
+        found += _leaves(exc) if isinstance(exc, BaseExceptionGroup) else [exc]
+    return found

@@ -3,15 +3,16 @@
 import asyncio
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 
 import structlog
 from numpy.random import Generator
 
-from gateway.connection import LOSSES, Connection
+from gateway.connection import LOSSES, Connection, MovedError, reasons
 from gateway.flight import WINDOW, Flight
 from gateway.line import SPARING_S, LineMeter
+from gateway.mailbox import Mailbox
 from gateway.spool import Entry, Spool
 from gateway.timing import Timing, UplinkCounts
 from telemetry.broker import BrokerAddress
@@ -35,10 +36,10 @@ class Uplink:
         status: Callable[[Presence], Status],
         rng: Generator,
         timing: Timing | None = None,
-        inbox: Mapping[Channel, Callable[[bytes], None]] | None = None,
+        mailbox: Mailbox | None = None,
         meter: LineMeter | None = None,
     ) -> None:
-        """``inbox``: who takes what the centre sends besides acknowledgements, and refuses what is bad.
+        """``mailbox``: for what the centre sends besides acknowledgements, and what it is told besides rows.
 
         ``meter`` counts what the line carries; once its quota is used up only alarms go, and a live batch now and then.
         """
@@ -53,14 +54,13 @@ class Uplink:
         self._password = password
         self._spool = spool
         self._announce = encode(announce)
-        self._inbox = {self._topic(channel): take for channel, take in (inbox or {}).items()}
+        self._mailbox = mailbox or Mailbox(source)
         self._status = status
         self._rng = rng
         self._timing = timing or Timing()
         self._flight = Flight(spool, self._timing.resend_s, self._timing.eager_s)
-        self._wake = asyncio.Event()
-        self._room = asyncio.Event()
-        self._asked = asyncio.Event()
+        self._wake, self._room = asyncio.Event(), asyncio.Event()
+        self._asked, self._moved = asyncio.Event(), asyncio.Event()
         self._link: Connection | None = None
         self._held_text: str | None = None
         self._meter = meter
@@ -80,6 +80,14 @@ class Uplink:
     def notify(self) -> None:
         """Something was appended to the spool."""
         self._wake.set()
+
+    def redirect(self, announce: Announce, broker: BrokerAddress) -> None:
+        """Announce this from now on, and there; what is open in the spool stays open."""
+        self._announce = encode(announce)
+        self._asked.set()
+        if broker != self._broker:
+            self._broker = broker
+            self._moved.set()
 
     async def ready(self, timeout_s: float) -> None:
         """Wait until a live batch could leave at once, ``timeout_s`` at most."""
@@ -107,15 +115,19 @@ class Uplink:
                 self._lost(group)
             if time.monotonic() - started_s > self._timing.steady_s:
                 delay_s = shortest_s
-            await asyncio.sleep(delay_s * self._rng.uniform(0.5, 1.0))
-            delay_s = min(2 * delay_s, longest_s)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(delay_s * self._rng.uniform(0.5, 1.0)):
+                    await self._moved.wait()
+            delay_s = shortest_s if self._moved.is_set() else min(2 * delay_s, longest_s)
 
     async def _session(self) -> None:
+        self._moved.clear()
         async with self._connection() as link:
             try:
                 await self._greet(link)
                 async with asyncio.TaskGroup() as tasks:
-                    for part in (self._until_lost, self._send, self._announce_when_asked, self._watch):
+                    ours = (self._until_moved, self._send, self._announce_when_asked, self._watch)
+                    for part in (Connection.lost, *ours, self._mailbox.post):
                         tasks.create_task(part(link), name=f"uplink {part.__name__.strip('_')}")
             except asyncio.CancelledError:
                 await self._farewell(link)
@@ -133,7 +145,7 @@ class Uplink:
 
     async def _greet(self, link: Connection) -> None:
         """Listen first, so that no acknowledgement is missed; then say who we are; then send what is open."""
-        self.refused = tuple(await link.listen([self._topic(Channel.ACK), *self._inbox]))
+        self.refused = tuple(await link.listen([self._topic(Channel.ACK), *self._mailbox.topics]))
         await self._publish(link, Channel.ANNOUNCE, self._announce)
         self._flight.clear()
         self._link, self.connected, self.trouble = link, True, None
@@ -195,12 +207,15 @@ class Uplink:
             self._spool.spoil(entry)
         return payload
 
-    async def _until_lost(self, link: Connection) -> None:
-        await link.lost()
+    async def _until_moved(self, link: Connection) -> None:
+        await self._moved.wait()
+        await self._farewell(link)
+        raise MovedError(f"{self._broker} takes its place")
 
-    def _receive(self, name: str, payload: bytes) -> None:
+    def _receive(self, name: str, payload: bytes, retained: bool) -> None:
         """Hand on what came; on a topic that nobody asked for nothing comes."""
-        self._inbox.get(name, self._take)(payload)
+        if not self._mailbox.receive(name, payload, retained):
+            self._take(payload)
 
     def _take(self, payload: bytes) -> None:
         """An acknowledgement; a malformed one is counted and ignored, since the next one may be good."""
@@ -276,18 +291,10 @@ class Uplink:
             self._room.clear()
 
     def _lost(self, group: BaseExceptionGroup[Exception]) -> None:
-        reason = "; ".join(sorted({str(exc) or "no answer in time" for exc in _leaves(group)}))
-        trouble = f"no connection to {self._broker}: {reason}"
+        trouble = f"no connection to {self._broker}: {reasons(group)}"
         if trouble != self.trouble:
             _LOG.warning("uplink lost", trouble=trouble)
         self.trouble = trouble
 
     def _topic(self, channel: Channel) -> str:
         return topic(self._source, channel)
-
-
-def _leaves(group: BaseExceptionGroup[Exception]) -> list[Exception]:
-    found: list[Exception] = []
-    for exc in group.exceptions:
-        found += _leaves(exc) if isinstance(exc, BaseExceptionGroup) else [exc]
-    return found

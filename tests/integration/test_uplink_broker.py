@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from gateway.line import LineMeter, QuotaSettings
+from gateway.mailbox import Mailbox
 from gateway.spool import Limits, Spool
 from gateway.timekeeping import EARLIEST_NS
 from gateway.timing import Timing
@@ -353,8 +354,8 @@ async def test_a_refused_subscription_is_said_and_stops_only_what_needs_it(spool
             await until(lambda: uplink.trouble != "not connected yet")
             assert "the broker's access list refuses the subscription to petrel/1/demo/gw-1/ack" in uplink.trouble
     with nats_server(tmp_path / "b", extra=permissions("watch"), needs_password=True) as broker:
-        inbox = {Channel.WATCH: print}
-        async with uplink_to(broker.port, spool, user="gw", password="x", inbox=inbox) as uplink:
+        mailbox = Mailbox(SOURCE, {Channel.WATCH: print})
+        async with uplink_to(broker.port, spool, user="gw", password="x", mailbox=mailbox) as uplink:
             await until(lambda: uplink.connected)
             assert uplink.refused == ("petrel/1/demo/gw-1/watch",)
             assert uplink.trouble is None
