@@ -1,12 +1,13 @@
-"""Simulated devices on real sockets and real pseudo-terminals, answered by pymodbus's servers.
+"""Simulated devices on real sockets and real pseudo-terminals; those that speak Modbus by pymodbus's servers.
 
 pymodbus is the peer on purpose: it shares no code with our driver. Values are computed at the moment of the read, from
-the world at the clock's data time. A unit that is not on a line stays silent there, as on RS-485.
+the world at the clock's data time. A unit that is not on a line stays silent there, as on RS-485. Devices of other
+protocols stand in ``simulators.field_bus``.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,8 +17,10 @@ import numpy as np
 from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 from pymodbus.server.base import ModbusBaseServer
 
-from simulators import faults
+from simulators import faults, field_bus
+from simulators.bench import Bench
 from simulators.bus import Bus
+from simulators.field_bus import FieldLine
 from simulators.pty import SerialLine, connect
 from simulators.twin import Observe, Unit
 from telemetry.clock import Clock
@@ -60,7 +63,7 @@ Endpoint = TcpEndpoint | SerialEndpoint
 
 @asynccontextmanager
 async def serve(
-    lines: Sequence[Line],
+    lines: Sequence[Line | FieldLine],
     observe: Observe,
     clock: Clock,
     folder: Path,
@@ -70,16 +73,27 @@ async def serve(
 ) -> AsyncIterator[Mapping[str, Endpoint]]:
     """Run all devices; gives the endpoint of each bus by name. Serial ports appear in ``folder`` under the bus's name.
 
-    Raises OSError when a port is taken.
+    The endpoint of devices that call is where a gateway must listen for them. Raises OSError when a port is taken.
     """
     async with AsyncExitStack() as stack:
         endpoints: dict[str, Endpoint] = {}
         for number, line in enumerate(lines):
-            tcp = line.transport == "tcp"
-            bus = Bus(line.units, observe, clock, broken, np.random.default_rng([seed, number]), tcp=tcp)
-            opened = _tcp(line, bus) if tcp else _rtu(line, bus, folder)
+            bench = Bench(observe=observe, clock=clock, broken=broken, rng=np.random.default_rng([seed, number]))
+            opened = _field(line, bench, folder) if isinstance(line, FieldLine) else _modbus(line, bench, folder)
             endpoints[line.bus] = await stack.enter_async_context(opened)
         yield endpoints
+
+
+@asynccontextmanager
+async def _field(line: FieldLine, bench: Bench, folder: Path) -> AsyncIterator[Endpoint]:
+    async with field_bus.serve(line, bench, folder / line.bus) as end:
+        yield SerialEndpoint(end) if isinstance(end, Path) else TcpEndpoint(*end)
+
+
+def _modbus(line: Line, bench: Bench, folder: Path) -> AbstractAsyncContextManager[Endpoint]:
+    tcp = line.transport == "tcp"
+    bus = Bus(line.units, bench.observe, bench.clock, bench.broken, bench.rng, tcp=tcp)
+    return _tcp(line, bus) if tcp else _rtu(line, bus, folder)
 
 
 @asynccontextmanager

@@ -1,13 +1,19 @@
 """Serial lines without a wire: the far end of a pseudo-terminal, behind a name that stays the same."""
 
 import asyncio
+import fcntl
 import os
+import struct
+import termios
+import time
 import tty
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
 _CHUNK: Final = 4096
+_CARRIED_S: Final = 0.05
 
 
 class Receiver(Protocol):
@@ -33,6 +39,35 @@ class SerialLine:
         os.set_blocking(self.far, False)
         path.unlink(missing_ok=True)
         path.symlink_to(os.ttyname(self._near))
+
+    def is_attended(self) -> bool:
+        """Whether a gateway has the port: it locks it for itself, as pyserial does for exclusive use."""
+        try:
+            fcntl.flock(self._near, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        fcntl.flock(self._near, fcntl.LOCK_UN)
+        return False
+
+    def put(self, data: bytes) -> None:
+        """Send bytes, and stay until the kernel has carried them over; it does so by itself, in microseconds.
+
+        What does not fit is lost, as on a wire.
+        """
+        with suppress(BlockingIOError):
+            os.write(self.far, data)
+        latest_s = time.monotonic() + _CARRIED_S
+        while not self._waiting() and time.monotonic() < latest_s:
+            continue
+
+    def is_read(self) -> bool:
+        """Whether the gateway has read all that was put on the line."""
+        return self._waiting() == 0
+
+    def _waiting(self) -> int:
+        """Bytes that nobody has read yet."""
+        (waiting,) = struct.unpack("i", fcntl.ioctl(self._near, termios.FIONREAD, bytes(4)))
+        return int(waiting)
 
     def close(self) -> None:
         """Take the line away; the name goes too."""

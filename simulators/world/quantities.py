@@ -110,7 +110,7 @@ def _constant(value: float) -> "Truth":
 
 
 def _running(start: float, each_minute: float) -> "Truth":
-    return lambda nature, _: start + each_minute * np.arange(nature.grid.n)
+    return lambda nature, _: np.arange(nature.grid.n, dtype=np.float64) * each_minute + start
 
 
 def _dew_point(nature: Nature, at: Spot) -> F64:

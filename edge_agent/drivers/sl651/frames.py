@@ -14,6 +14,8 @@ from typing import Final
 from edge_agent.drivers import beijing
 from edge_agent.drivers.contract import FrameError
 from edge_agent.drivers.modbus.frames import crc16
+from edge_agent.drivers.sl651.elements import SERIES as SERIES
+from edge_agent.drivers.sl651.elements import STATUS as STATUS
 from edge_agent.drivers.sl651.elements import Element as Element
 from edge_agent.drivers.sl651.elements import Group as Group
 from edge_agent.drivers.sl651.elements import element as element

@@ -1,0 +1,203 @@
+"""Every profile of another protocol than Modbus: its golden messages decode, its twin says what it was given."""
+
+import math
+from datetime import datetime
+
+import pytest
+
+from device_profiles import convert, registry
+from device_profiles.field_model import FieldGolden, FieldPoint, FieldProfile, message
+from device_profiles.fields import cjt188, dlt645, sl651
+from edge_agent import columns
+from edge_agent.columns import PointSettings
+from edge_agent.drivers.contract import FrameError, Polled, Refused, Reply, Report
+from edge_agent.drivers.registry import protocol
+from edge_agent.fields import FieldDecoder
+from simulators.field_twin import FieldTwin, FieldUnit
+from simulators.talk import contract
+from simulators.talk.contract import Answering, Due
+from simulators.twin import OWN
+from telemetry.quality import Quality
+
+PROFILES = {name: one for name in registry.names() if isinstance(one := registry.load(name), FieldProfile)}
+GOLDEN = [(name, number) for name, one in PROFILES.items() for number in range(len(one.golden))]
+ADDRESSES = {
+    "hj212": "010000A8900016F000169DC0",
+    "sl651": "0012345678",
+    "dlt645": "000000000161",
+    "gb26875": "000000000379",
+}
+METERS = {"cjt188-water": "10:00002020120218", "cjt188-gas": "30:78330011223344", "cjt188-heat": "20:78330011223344"}
+NOW_NS = 1_795_489_200 * 10**9
+PERIOD_NS = 300 * 10**9
+
+
+def address_of(profile: FieldProfile) -> str:
+    return profile.address or METERS.get(profile.name) or ADDRESSES[profile.protocol]
+
+
+def readings(profile: FieldProfile, numbers) -> dict[str, tuple[float, int]]:
+    """Value and quality of each point that came, in canonical units, as the gateway takes them."""
+    decoder = FieldDecoder([columns.field_column(point, PointSettings()) for point in profile.points])
+    sent, found = decoder.sent(numbers), decoder.decode(numbers)
+    return {
+        point.name: (float(found.value[row]), int(found.quality[row]))
+        for row, point in enumerate(profile.points)
+        if sent[row]
+    }
+
+
+def conversed(talk: Polled, address: str, fields, answer):
+    """The numbers of a conversation in which ``answer`` gives what comes back on each request."""
+    conversation = talk.poll(address, fields)
+    ask = next(conversation)
+    while True:
+        try:
+            ask = conversation.send(answer(ask.request))
+        except StopIteration as done:
+            return done.value
+
+
+def heard(profile: FieldProfile, golden: FieldGolden):
+    """What a session makes of golden messages; the replies are held against those in the file."""
+    now_ns = NOW_NS if golden.time is None else int(datetime.fromisoformat(golden.time).timestamp()) * 10**9
+    session, numbers = protocol(profile).session(), {}
+    for one in golden.messages:
+        events = session.receive(message(one.sent), now_ns)
+        assert not [event for event in events if isinstance(event, Refused)]
+        replies = [event.data for event in events if isinstance(event, Reply)]
+        if one.reply:
+            assert replies == [message(one.reply)]
+        for report in (event for event in events if isinstance(event, Report)):
+            assert golden.time is None or report.time_ns == now_ns
+            numbers |= report.numbers
+    return numbers
+
+
+def asked(profile: FieldProfile, golden: FieldGolden):
+    """What a poll brings when the golden answers come back on the golden requests, which must be those that we send."""
+    left = list(golden.messages)
+
+    def answer(request: bytes) -> bytes:
+        one = left.pop(0)
+        assert request == message(one.asked)
+        return message(one.sent)
+
+    fields = [point.field for point in profile.points if point.name in golden.values]
+    numbers = conversed(protocol(profile), address_of(profile), fields, answer)
+    assert not left
+    return numbers
+
+
+@pytest.mark.parametrize(("name", "number"), GOLDEN)
+def test_golden_messages_decode_to_the_values_in_the_file(name, number):
+    profile, golden = PROFILES[name], PROFILES[name].golden[number]
+    numbers = (asked if isinstance(protocol(profile), Polled) else heard)(profile, golden)
+    found = readings(profile, numbers)
+    for point, expected in golden.values.items():
+        value, quality = found[point]
+        if expected is None:
+            assert math.isnan(value)
+            assert quality == Quality.MISSING
+        else:
+            assert value == pytest.approx(expected, rel=1e-6), point
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_every_golden_set_covers_every_point(name):
+    profile = PROFILES[name]
+    assert {point for golden in profile.golden for point in golden.values} == {point.name for point in profile.points}
+
+
+def decimals(profile: FieldProfile, point: FieldPoint) -> int:
+    """Of the raw number, as the protocol writes it."""
+    if profile.protocol == "dlt645":
+        return dlt645.parse(point.field).format.decimals
+    if profile.protocol == "sl651":
+        return {"26": 1, "38": 2}.get(sl651.parse(point.field).element, 3)
+    if profile.protocol == "cjt188":
+        return {"flow": 4, "valve": 0}.get(cjt188.parse(point.field).name, 2)
+    lines = {"direction": 0, "range": 0}.get(point.field, 1)
+    return {"hj212": 4, "sdi12": 3, "nmea0183": 4, "gb26875": 0, "ascii_line": lines}[profile.protocol]
+
+
+def raw(profile: FieldProfile, point: FieldPoint) -> float:
+    """A number that the sensor can measure and the protocol can write, not a round one."""
+    low, high = ((end - point.offset) / point.scale for end in point.valid)
+    return round(low + 0.3712345 * (high - low), decimals(profile, point))
+
+
+class Bench:
+    """A world that has for each point what ``raw`` gives, and nothing for those that are ``lost``."""
+
+    def __init__(self, profile: FieldProfile, lost: str = "") -> None:
+        self._points = {point.name: point for point in profile.points}
+        self._profile, self._lost = profile, lost
+
+    def __call__(self, station: str, name: str, quantity: str, time_ns: int) -> float:
+        point = self._points[name]
+        assert (station, quantity) == ("bench", point.quantity)
+        return math.nan if name == self._lost else convert.linear(point).value(raw(self._profile, point))
+
+
+def said(profile: FieldProfile, bench: Bench) -> dict[str, tuple[float, int]]:
+    """What the gateway reads from the twin of a device."""
+    address, talk = address_of(profile), contract.of(profile)
+    unit = FieldUnit(
+        device="d", address=address, profile=profile, station="bench", points={}, period_ns=PERIOD_NS
+    )  # fmt: skip
+    twin = FieldTwin(unit, bench)
+    if isinstance(talk, Answering):
+
+        def answer(request: bytes) -> bytes:
+            assert talk.asked(request) == address
+            assert talk.asked(request[:-1]) is None
+            return talk.answer(request, address, twin, NOW_NS)
+
+        return readings(profile, conversed(protocol(profile), address, [p.field for p in profile.points], answer))
+    kinds: dict[str, list[FieldPoint]] = {}
+    for point in profile.points:
+        kinds.setdefault(talk.kind(point), []).append(point)
+    session, numbers = protocol(profile).session(), {}
+    for kind, points in kinds.items():
+        for one in talk.messages(Due(kind, tuple(points), NOW_NS, 3600 * 10**9), address, twin, None):
+            events = session.receive(one.data, NOW_NS)
+            assert not [event for event in events if isinstance(event, Refused)]
+            replies = b"".join(event.data for event in events if isinstance(event, Reply))
+            assert one.confirmed is None or (one.confirmed(replies) and not one.confirmed(replies[:-1]))
+            for report in (event for event in events if isinstance(event, Report)):
+                assert report.address in (address, "*")
+                numbers |= report.numbers
+    return readings(profile, numbers)
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_a_device_can_be_simulated_and_reads_back_what_it_was_given(name):
+    profile = PROFILES[name]
+    found = said(profile, Bench(profile))
+    for point in profile.points:
+        value, quality = found[point.name]
+        expected = 0.0 if point.quantity in OWN else convert.linear(point).value(raw(profile, point))
+        assert value == pytest.approx(expected, rel=1e-9), point.name
+        assert quality <= Quality.GOOD
+
+
+@pytest.mark.parametrize(
+    ("name", "lost"), [(name, p.name) for name, one in PROFILES.items() for p in one.points if p.quantity not in OWN]
+)
+def test_a_twin_never_says_a_number_that_is_not_to_be_had(name, lost):
+    """It says so in the protocol's way, or is silent: an empty answer is none."""
+    profile = PROFILES[name]
+    try:
+        found = said(profile, Bench(profile, lost))
+    except FrameError:
+        if not isinstance(contract.of(profile), Answering):
+            raise
+        return
+    assert lost not in found or found[lost][1] == Quality.MISSING
+
+
+def test_there_are_sixteen_devices_and_every_protocol_has_one():
+    protocols = {registry.load(name).protocol for name in registry.names()}
+    assert len(registry.names()) >= 16
+    assert protocols == {"modbus", "hj212", "sl651", "sdi12", "nmea0183", "dlt645", "cjt188", "gb26875", "ascii_line"}
