@@ -15,7 +15,7 @@ def page() -> str:
         "# Devices\n\n"
         "Made by `python -m device_profiles.document` from `device_profiles/catalog`; do not edit. One YAML file\n"
         "there is one device; a path to a file of your own works wherever a name does.\n"
-        "Each one can be simulated, those that speak Modbus also with [recorded data](../howto/play-recorded-data.md).\n"
+        "Each can be simulated, those that speak Modbus also with [recorded data](../howto/play-recorded-data.md).\n"
     )
     return head + "".join(_section(registry.load(name)) for name in registry.names())
 
