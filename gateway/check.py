@@ -2,14 +2,20 @@
 
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from edge_agent.compiled import BusPlan
 from gateway.settings import GatewayPlan, compile_gateway, load_gateway
 from gateway.spool import holder
+from gateway.tools import load
+from gateway.tools.look import Look, findings
+from gateway.tools.on_site import Progress, on_site
+from gateway.tools.rights import rights
 from telemetry.broker import unreachable
 
+_IN_USE: Final = "in use by process"
 _ROW_BYTES: Final = 30
 """Of a row in the spool at worst: 27 on the wire, and its part of the headers."""
 
@@ -30,22 +36,42 @@ class CheckReport:
     spool_hours: float
     """Outage that the spool survives at least, by its cap in bytes or age."""
     findings: tuple[str, ...]
+    looks: tuple[Look, ...] = ()
+    """What was looked at on site, and on the lines by their settings."""
+
+    @property
+    def is_well(self) -> bool:
+        """Whether nothing stands in the way."""
+        return not self.findings and not findings(self.looks)
 
     def text(self) -> str:
-        """Lines for people."""
+        """What it is and does, in lines for people; the looks and findings come after it."""
         lines = [
             f"gateway    {self.source}{' (drill)' if self.drill else ''}",
             f"polls      {self.buses} buses, {self.devices} devices at {self.stations} stations",
             f"sends      {self.series} series, {self.rows_per_minute:.1f} rows a minute, to {self.broker}",
             f"keeps      in {self.spool_dir}, an outage of {self.spool_hours:.1f} h at least",
         ]
-        return "\n".join(lines + [f"finding    {finding}" for finding in self.findings])
+        return "\n".join(lines)
 
 
 def check(path: Path) -> CheckReport:
-    """Check a gateway's settings and surroundings; raises SettingsError for the settings."""
-    document = load_gateway(path)
-    plan = compile_gateway(document)
+    """Check a gateway's settings and surroundings, but no device; raises SettingsError for the settings."""
+    return _desk(compile_gateway(load_gateway(path)))
+
+
+async def check_on_site(path: Path, wait_s: float, progress: Progress) -> CheckReport:
+    """As ``check``, and read each device once; see ``gateway.tools.on_site``. Raises SettingsError."""
+    plan = compile_gateway(load_gateway(path))
+    report = _desk(plan)
+    is_there = not any(one.startswith(str(plan.broker)) for one in report.findings)
+    looks = await on_site(plan, wait_s, progress) + (await rights(plan.broker, plan.source) if is_there else [])
+    running = holder(plan.spool_dir) is not None
+    kept = tuple(one for one in report.findings if not (running and _IN_USE in one))
+    return replace(report, findings=kept, looks=(*report.looks, *looks))
+
+
+def _desk(plan: GatewayPlan) -> CheckReport:
     devices = [device for bus in plan.buses for device in bus.devices]
     per_minute = sum(len(device.series) * 60e9 / device.period_ns for device in devices)
     return CheckReport(
@@ -60,6 +86,7 @@ def check(path: Path) -> CheckReport:
         spool_dir=str(plan.spool_dir),
         spool_hours=_spool_hours(plan, per_minute),
         findings=(*_spool_findings(plan), *filter(None, [unreachable(plan.broker)])),
+        looks=tuple(load.look(bus) for bus in plan.buses if isinstance(bus, BusPlan)),
     )
 
 
@@ -74,10 +101,10 @@ def _spool_findings(plan: GatewayPlan) -> list[str]:
         place = place.parent
     if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
         return [f"{plan.spool_dir}: {place} can't be written, expected a directory of ours"]
-    findings = []
+    found = []
     free = shutil.disk_usage(place).free
     if free < plan.limits.max_bytes:
-        findings.append(f"{place}: {free} bytes free, expected at least the cap of the spool, {plan.limits.max_bytes}")
+        found.append(f"{place}: {free} bytes free, expected at least the cap of the spool, {plan.limits.max_bytes}")
     if (process := holder(plan.spool_dir)) is not None:
-        findings.append(f"{plan.spool_dir}: in use by process {process}, expected one gateway for each spool")
-    return findings
+        found.append(f"{plan.spool_dir}: {_IN_USE} {process}, expected one gateway for each spool")
+    return found

@@ -10,7 +10,7 @@ from typing import Final
 
 import typer
 
-from petrel.commands import alarm, bus, centre, device, gateway, profile, rules, sim, tap, up
+from petrel.commands import alarm, bus, centre, device, doctor, gateway, profile, rules, sim, tap, up
 from petrel.errors import CommandError
 from telemetry.settings import SettingsError
 
@@ -27,6 +27,7 @@ app = typer.Typer(
 )
 app.command("up")(up.up)
 app.command("tap")(tap.tap)
+app.command("doctor")(doctor.doctor)
 for name, group in (
     ("gateway", gateway.app),
     ("centre", centre.app),

@@ -12,11 +12,10 @@ import numpy as np
 
 from edge_agent.compile.lines import AnyLine
 from edge_agent.compiled import AnyDevicePlan, BusPlan, ListenPlan, PolledPlan, SerialPlan, TcpPlan
-from edge_agent.lines.line import LineDownError
 from edge_agent.lines.trace import Way
 from edge_agent.opened import opened
 from edge_agent.poll import Pollable
-from gateway.tools.ports import explained
+from gateway.tools.ports import connect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,10 +97,7 @@ async def bench(plan: BusPlan | PolledPlan, for_s: float, turnaround_ms: float) 
     ear = _Ear()
     line, devices = opened(plan, ear)
     tallies = [_Tally() for _ in devices]
-    try:
-        await line.connect()
-    except LineDownError as exc:
-        raise LineDownError(explained(plan.line, str(exc))) from exc
+    await connect(line, plan.line)
     began = time.monotonic()
     try:
         while time.monotonic() - began < for_s:

@@ -19,6 +19,7 @@ from edge_agent.drivers.modbus.driver import Call, Line
 from edge_agent.lines.line import LineError
 from edge_agent.opened import modbus_line
 from edge_agent.plan import Limits, Span
+from gateway.tools.ports import connect
 from telemetry.quantity import QUANTITIES
 
 SHIFTS: Final = (0, -1, 1)
@@ -82,7 +83,7 @@ async def guess(plan: BusPlan, profile: Profile, points: Sequence[Point], shown:
     Raises LineDownError where there is no line, and NoAnswerError or GarbledError where nothing answers.
     """
     line = modbus_line(plan.line, plan.timeout_s)
-    await line.connect()
+    await connect(line, plan.line)
     try:
         return [await _guess(line, plan.devices[0].unit, profile, point, shown) for point in points]
     finally:

@@ -19,7 +19,7 @@ from edge_agent.lines.trace import Trace, Way
 from edge_agent.lines.wire import Ears
 from edge_agent.opened import wire
 from edge_agent.scale import Readings
-from gateway.tools.ports import cant_listen, explained
+from gateway.tools.ports import cant_listen, explained, in_use
 from telemetry.clock import Clock
 
 ANYONE: Final = "*"
@@ -78,6 +78,9 @@ class Hearing:
                 feed.cancel()
             return
         way = wire(line)
+        if problem := in_use(line):
+            self._trouble = problem
+            return
         try:
             await way.open(Ears(self._session(), self._lost), self._plan.timeout_s)
             await self._over.wait()

@@ -15,6 +15,9 @@ from typing import Final
 
 from edge_agent.compile.lines import AnyLine
 from edge_agent.compiled import SerialPlan
+from edge_agent.lines.line import LineDownError
+from edge_agent.poll import Connection
+from gateway.tools.look import Look, State
 
 _ROOT: Final = Path("/")
 _QUICK_MS: Final = 2
@@ -31,34 +34,44 @@ class PortFacts:
     exists: bool
     allowed: bool = False
     is_adapter: bool = False
+    is_pty: bool = False
+    """A pseudo-terminal: whoever simulates the line holds it too, and that is right."""
     lasting: tuple[str, ...] = ()
     """Names of it that stay the same when adapters are plugged in again."""
     latency_ms: int | None = None
     held_by: str = ""
     group: str = ""
 
-    def advice(self) -> list[str]:
-        """What a field engineer should do about it."""
-        found = []
+    def looks(self) -> list[Look]:
+        """What stands in the way of using it, then what to mend; one that says so where it is right."""
+        found = [*self._obstacles(), *self._advice()]
+        return found or [self._look(State.OK, "ours to open, nobody holds it")]
+
+    def obstacle(self) -> str | None:
+        """The first thing in the way in one line, None where nothing is."""
+        return next((f"{look.what}: {look.says}" + f", {look.do}" * bool(look.do) for look in self._obstacles()), None)
+
+    def _obstacles(self) -> Iterator[Look]:
         if not self.exists:
-            return [
-                f"{self.port}: no such port, expected one of {', '.join(ports()) or 'none: no adapter is plugged in'}"
-            ]
+            known = ", ".join(ports()) or "none of this machine: no adapter is plugged in"
+            yield self._look(State.FINDING, "no such port", f"expected one of {known}")
+            return
+        if self.held_by and not self.is_pty:
+            yield self._look(State.FINDING, f"held by {self.held_by}", "expected a port that nobody uses")
         if not self.allowed:
-            found.append(
-                f"{self.port}: not ours to open; `usermod -aG {self.group or 'dialout'} USER`, then log in again"
-            )
-        if self.held_by:
-            found.append(f"{self.port}: held by {self.held_by}; stop that first")
+            do = f"expected one that we may open: `usermod -aG {self.group} USER`, then log in again"
+            yield self._look(State.FINDING, f"belongs to the group {self.group}", do)
+
+    def _advice(self) -> Iterator[Look]:
         if self.latency_ms is not None and self.latency_ms > _QUICK_MS:
-            name = Path(self.port).resolve().name
-            found.append(
-                f"{self.port}: the adapter waits {self.latency_ms} ms before it hands bytes over; "
-                f"`echo 1 > /sys/bus/usb-serial/devices/{name}/latency_timer`, by a udev rule for good"
-            )
+            timer = f"/sys/bus/usb-serial/devices/{Path(self.port).resolve().name}/latency_timer"
+            says = f"the adapter waits {self.latency_ms} ms before it hands over what it heard"
+            yield self._look(State.NOTE, says, f"`echo 1 > {timer}`, for good by a udev rule")
         if self.is_adapter and self.lasting and self.port not in self.lasting:
-            found.append(f"{self.port}: may be another port after a restart; write {self.lasting[0]}")
-        return found
+            yield self._look(State.NOTE, "may be another port after a restart", f"write {self.lasting[0]}")
+
+    def _look(self, state: State, says: str, do: str = "") -> Look:
+        return Look(what=self.port, state=state, says=says, do=do)
 
 
 def facts(port: str, root: Path = _ROOT) -> PortFacts:
@@ -73,6 +86,7 @@ def facts(port: str, root: Path = _ROOT) -> PortFacts:
         port=port,
         exists=stat.S_ISCHR(mode.st_mode),
         allowed=os.access(device, os.R_OK | os.W_OK),
+        is_pty=device.parent.name == "pts",
         is_adapter=device.name.startswith(("ttyUSB", "ttyACM")),
         lasting=tuple(_lasting(device, root)),
         latency_ms=_latency_ms(device.name, root),
@@ -95,20 +109,36 @@ def holder(device: Path, root: Path = _ROOT) -> str:
     return ""
 
 
+async def connect(connection: Connection, line: AnyLine) -> None:
+    """Open a line that nobody else uses; raises LineDownError in words of this machine."""
+    if problem := in_use(line):
+        raise LineDownError(problem)
+    try:
+        await connection.connect()
+    except LineDownError as exc:
+        raise LineDownError(explained(line, str(exc))) from exc
+
+
+def in_use(line: AnyLine) -> str | None:
+    """Who else has a serial port open, locked or not: two masters on a line spoil each other's readings."""
+    known = facts(line.port) if isinstance(line, SerialPlan) else None
+    if known is None or not known.held_by or known.is_pty:
+        return None
+    return f"{known.port}: {_held(known)}"
+
+
 def explained(line: AnyLine, problem: str) -> str:
     """Why a line can't be opened, with what the machine knows about it."""
     if not isinstance(line, SerialPlan):
         return problem
     known = facts(line.port)
-    if not known.exists:
-        return known.advice()[0]
-    if known.held_by:
-        return f"{line.port}: held by {known.held_by}, expected a port that nobody uses"
     if "exclusively lock" in problem:
-        return f"{line.port}: held by another process, expected a port that nobody uses"
-    if not known.allowed:
-        return known.advice()[0]
-    return problem
+        return f"{line.port}: {_held(known)}"
+    return known.obstacle() or problem
+
+
+def _held(known: PortFacts) -> str:
+    return f"held by {known.held_by or 'another process'}, expected a port that nobody uses"
 
 
 def cant_listen(host: str, port: int) -> str | None:

@@ -15,7 +15,7 @@ from edge_agent.opened import opened
 from edge_agent.poll import Pollable
 from edge_agent.scale import Readings
 from gateway.tools.hearing import Heard, Hearing
-from gateway.tools.ports import explained
+from gateway.tools.ports import connect
 from telemetry.clock import SystemClock
 from telemetry.quality import Cause, Quality
 
@@ -62,10 +62,9 @@ async def read_bus(plan: AnyBusPlan, *, wait_s: float = 120.0, trace: Trace | No
         return [_heard(device, found.get(device.name), hearing.said()) for device in plan.devices]
     line, devices = opened(plan, trace)
     try:
-        await line.connect()
+        await connect(line, plan.line)
     except LineDownError as exc:
-        problem = explained(plan.line, str(exc))
-        return [DeviceReading(device=one.name, address=one.address, problem=problem) for one in plan.devices]
+        return [DeviceReading(device=one.name, address=one.address, problem=str(exc)) for one in plan.devices]
     found_here = []
     try:
         for device in devices:

@@ -24,7 +24,7 @@ from edge_agent.lines.half_duplex import TURNAROUND_S, HalfDuplex
 from edge_agent.lines.line import GarbledError, LineDownError, NoAnswerError
 from edge_agent.opened import half_duplex
 from gateway.tools.fits import Fit, fits
-from gateway.tools.ports import explained
+from gateway.tools.ports import connect
 from gateway.tools.target import Named, Reach
 from gateway.tools.tries import Protocol, Setting
 
@@ -61,6 +61,12 @@ class Scan:
         if not self.settings:
             return len(self.units) * wait_s + wait_s
         return sum(max(1, len(self.units)) * (wait_s + self._overhead_s(setting)) for setting in self.settings)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.reach.end}: {self.questions} questions, up to {duration(self.longest_s)} and a little for each who "
+            "answers; only reads"
+        )
 
     def _overhead_s(self, setting: Setting) -> float:
         line = setting.line(self.reach)
@@ -151,10 +157,7 @@ async def _connected(reach: Reach, setting: Setting | None) -> AsyncIterator[tup
         bare = setting.line(reach)
         shared, where = half_duplex(bare, reach.timeout_s), bare
         line = RtuLine(shared)
-    try:
-        await line.connect()
-    except LineDownError as exc:
-        raise LineDownError(explained(where, str(exc))) from exc
+    await connect(line, where)
     try:
         yield line, shared
     finally:
@@ -259,6 +262,11 @@ def not_tried(plan: Scan, report: ScanReport) -> list[str]:
     if plan.settings:
         told.append("other rates, parities and stop bits; other protocols (--protocol)")
     return told
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people."""
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
 def spans(units: Sequence[int]) -> str:

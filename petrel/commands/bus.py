@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
 
-from petrel.commands.line import Echo, Json, Serial, SerialServer, Stop_, Tcp, reach
+from petrel.commands.line import Echo, Json, Serial, SerialServer, Stop_, Tcp, reach, units_of
 from petrel.commands.output import print_json, print_line, print_table, progress, quiet
 from petrel.errors import CommandError, in_one_line
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="A line: who is on it, how well it is used, what goes over it.")
 File = Annotated[Path, typer.Argument(help="The gateway's settings, gateway.yaml.")]
 Bus = Annotated[str | None, typer.Option(help="Name of the bus; may be left out where there is one.")]
-_MOST_UNITS: Final = 247
 _FASTER: Final = 1.02
 _WIDTH: Final = 80
 
@@ -61,14 +60,12 @@ def scan(
     plan = _plan(where, protocol, units, baud, parity)
     if plan.longest_s > within:
         raise CommandError(
-            f"{plan.questions} questions take up to {_duration(plan.longest_s)}, expected at most "
-            f"{_duration(within)}: ask fewer --units, or give it longer with --within",
+            f"{plan.questions} questions take up to {tool.duration(plan.longest_s)}, expected at most "
+            f"{tool.duration(within)}: ask fewer --units, or give it longer with --within",
             code=2,
         )
     if not json:
-        print_line(
-            f"{where.end}: {plan.questions} questions, up to {_duration(plan.longest_s)}; only reads, writes nothing"
-        )
+        print_line(str(plan))
     with in_one_line(LineDownError), progress(plan.questions) as told:
         report = asyncio.run(tool.scan(plan, told, within))
     _tell_scan(plan, report, json=json)
@@ -86,7 +83,9 @@ def _plan(where: "Reach", protocol: str, units: str, bauds: str, parities: str) 
     if where.tcp is not None and (protocol != "modbus" or bauds or parities):
         raise CommandError("--tcp with a protocol or setting of a serial line, expected Modbus alone", code=2)
     tries = () if where.tcp is not None else settings(where, kind, _bauds(bauds), _parities(parities))
-    return Scan(reach=where, protocol=kind, settings=tuple(tries), units=_units(units) if protocol == "modbus" else ())
+    return Scan(
+        reach=where, protocol=kind, settings=tuple(tries), units=units_of(units) if protocol == "modbus" else ()
+    )
 
 
 def _bauds(text: str) -> tuple[int, ...]:
@@ -103,21 +102,6 @@ def _parities(text: str) -> "tuple[Parity, ...]":
     return tuple(cast("Parity", part) for part in parts)
 
 
-def _units(text: str) -> tuple[int, ...]:
-    found: set[int] = set()
-    for part in text.split(","):
-        first, _, last = part.partition("-")
-        last = last or first
-        if not (first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last) <= _MOST_UNITS):
-            raise CommandError(f"--units {text!r}, expected numbers from 1 to {_MOST_UNITS}, like 1-32,100", code=2)
-        found |= set(range(int(first), int(last) + 1))
-    return tuple(sorted(found))
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
-
-
 def _tell_scan(plan: "Scan", report: "ScanReport", *, json: bool) -> None:
     from gateway.tools.scan import not_tried
 
@@ -129,10 +113,15 @@ def _tell_scan(plan: "Scan", report: "ScanReport", *, json: bool) -> None:
         columns = ("who 设备", "setting", "said", "ms", "profiles that fit 匹配的型号")
         print_table(columns, map(_found_row, report.found))
     if report.garbled:
-        print_line(f"garbled    at {', '.join(report.garbled)}: something answers, but not in such frames")
+        where = ", ".join(report.garbled)
+        print_line(
+            textwrap.fill(
+                f"garbled    at {where}: something answers, not in such frames", _WIDTH, subsequent_indent=" " * 11
+            )
+        )
     print_line(f"asked      {report.asked} questions in {report.took_s:.1f} s")
     for one in left:
-        print_line(f"not tried  {one}")
+        print_line(textwrap.fill(f"not tried  {one}", _WIDTH, subsequent_indent=" " * 11))
 
 
 def _scan_facts(report: "ScanReport") -> dict[str, object]:

@@ -95,7 +95,7 @@ def _read(where: "Reach", named: "Named", wait_s: float) -> "DeviceReading":
 
 def _show(profile: str, where: "Reach", reading: "DeviceReading") -> None:
     """The readings for people: 80 columns."""
-    requests = f" with {reading.requests} requests" if reading.requests else ""
+    requests = f" with {reading.requests} request{'s' * (reading.requests > 1)}" if reading.requests else ""
     print_line(f"{profile} at {where.end}, {reading.address}: answered{requests} in {reading.took_s * 1000:.0f} ms")
     print_table(("point", "测点", "value 数值", "display 仪表", "check 检查"), map(_row, reading.values))
 
@@ -153,9 +153,8 @@ def guess(
 def _guess(where: "Reach", named: "Named", point: str | None, shows: str | None) -> "list[Guess]":
     from device_profiles import registry
     from edge_agent.compiled import BusPlan
-    from edge_agent.lines.line import LineError
+    from edge_agent.lines.line import LineDownError, LineError
     from gateway.tools import guess as tool
-    from gateway.tools.ports import explained
     from gateway.tools.target import plan
 
     profile = registry.modbus(named.profile)
@@ -165,8 +164,10 @@ def _guess(where: "Reach", named: "Named", point: str | None, shows: str | None)
         raise CommandError(f"{named.profile} speaks {profile.protocol}, expected a device that speaks Modbus", code=2)
     try:
         return asyncio.run(tool.guess(found, profile, chosen, None if shows is None else tool.Shown(text=shows)))
+    except LineDownError as exc:
+        raise CommandError(str(exc)) from exc
     except LineError as exc:
-        raise CommandError(explained(found.line, f"{where.end}, {found.devices[0].address}: {exc}")) from exc
+        raise CommandError(f"{where.end}, {found.devices[0].address}: {exc}") from exc
 
 
 def _chosen(named: "Named", point: str | None, shows: str | None) -> "list[Point]":

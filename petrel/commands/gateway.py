@@ -1,11 +1,13 @@
 """``petrel gateway``: check a gateway's settings, run it, ask how it is."""
 
+import asyncio
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from petrel.commands.output import print_json, print_line
+from petrel.commands.line import Baud, Parity_, Serial, SerialServer, Stop_, Tcp, units_of
+from petrel.commands.output import print_json, print_line, print_looks, progress, quiet
 from petrel.errors import in_one_line
 
 app = typer.Typer(no_args_is_help=True, help="The box in the field: check its settings, run it, ask how it is.")
@@ -13,13 +15,81 @@ File = Annotated[Path, typer.Argument(help="The gateway's settings, gateway.yaml
 
 
 @app.command()
-def check(file: File) -> None:
-    """Check the settings, the disk and the broker; says what would happen. Exit code 1 when something is in the way."""
-    from gateway.check import check as check_gateway
+def init(
+    file: Annotated[Path, typer.Argument(help="The file to write.")] = Path("gateway.yaml"),
+    site: Annotated[str | None, typer.Option(help="Id of the site.")] = None,
+    node: Annotated[str | None, typer.Option(help="Name of this gateway; gw-1 if nobody can be asked.")] = None,
+    broker: Annotated[str | None, typer.Option(help="mqtt://[user@]host:port or mqtts://.")] = None,
+    station: Annotated[str | None, typer.Option(help="Id of the station that the devices stand at.")] = None,
+    name_zh: Annotated[str | None, typer.Option(help="Its name in Chinese.")] = None,
+    name_en: Annotated[str | None, typer.Option(help="Its name in English.")] = None,
+    kind: Annotated[str | None, typer.Option(help="weather, tide, river, air, pipeline or gas.")] = None,
+    lat: Annotated[float | None, typer.Option(help="Latitude, degrees WGS 84.")] = None,
+    lon: Annotated[float | None, typer.Option(help="Longitude, degrees WGS 84.")] = None,
+    town: Annotated[str | None, typer.Option(help="Code of the township-level unit.")] = None,
+    tcp: Tcp = None,
+    serial: Serial = None,
+    serial_server: SerialServer = None,
+    baud: Baud = None,
+    parity: Parity_ = None,
+    stop: Stop_ = None,
+    device: Annotated[
+        list[str] | None, typer.Option(metavar="UNIT=PROFILE", help="A device that is known; then nothing is scanned.")
+    ] = None,
+    units: Annotated[str, typer.Option(help="Modbus units to scan for.")] = "1-32",
+    period: Annotated[float, typer.Option(help="Seconds from poll to poll.", min=0.01, max=86_400)] = 60.0,
+    ask: Annotated[bool, typer.Option(help="Ask for what is not given; in a pipe nobody is asked.")] = True,
+    force: Annotated[bool, typer.Option("--force", help="Write over the file.")] = False,
+) -> None:
+    """Ask, scan the line, and write a gateway.yaml that passes the check. Nothing is written to a device.
 
-    report = check_gateway(file)
-    print_line(report.text())
-    if report.findings:
+    In a pipe, or with --no-ask, what is missing is named, and the profile that fits best is taken.
+    """
+    from petrel.setting_up import Given, set_up
+
+    quiet()
+    draft = set_up(
+        Given(
+            file=file, site=site, node=node, broker=broker, station=station, zh=name_zh, en=name_en, kind=kind,
+            lat=lat, lon=lon, town=town, tcp=tcp, serial=serial, serial_server=serial_server, baud=baud, parity=parity,
+            stop=stop, devices=tuple(device or ()), units=units_of(units), period_s=period, ask=ask, force=force,
+        )
+    )  # fmt: skip
+    print_line(f"{file}: {len(draft.members)} devices written; next: petrel gateway check {file}")
+
+
+@app.command()
+def check(
+    file: File,
+    desk: Annotated[bool, typer.Option("--desk", help="Not on site: look at settings, disk and broker alone.")] = False,
+    wait: Annotated[float, typer.Option(help="Longest wait for reports, in seconds.", min=0.1, max=86_400)] = 30.0,
+    json: Annotated[bool, typer.Option("--json", help="Machine output.")] = False,
+) -> None:
+    """Say what works and what does not: settings, lines, each device read once, clock, disk, broker and its rights.
+
+    Nothing is written to a device. While the gateway runs, it is asked about its devices. Exit code 1 when something is
+    in the way.
+    """
+    quiet()
+    _check(file, desk=desk, wait_s=wait, json=json)
+
+
+def _check(file: Path, *, desk: bool, wait_s: float = 30.0, json: bool = False) -> None:
+    from gateway import check as checking
+
+    if desk:
+        report = checking.check(file)
+    else:
+        with progress(1) as told:
+            report = asyncio.run(checking.check_on_site(file, wait_s, told))
+    if json:
+        print_json(report)
+    else:
+        print_line(report.text())
+        print_looks(report.looks)
+        for finding in report.findings:
+            print_line(f"finding    {finding}")
+    if not report.is_well:
         raise typer.Exit(1)
 
 
@@ -30,7 +100,7 @@ def run(
 ) -> None:
     """Poll, keep and deliver until SIGTERM or Ctrl-C."""
     if check_only:
-        check(file)
+        _check(file, desk=True)
         return
     import numpy as np
 

@@ -27,6 +27,7 @@ Variant = Annotated[str | None, typer.Option(help="A variant of the profile.")]
 Json = Annotated[bool, typer.Option("--json", help="Machine output.")]
 _PARITIES: Final = ("N", "E", "O")
 _STOPS: Final = (1, 2)
+_MOST_UNITS: Final = 247
 
 
 def reach(
@@ -64,3 +65,15 @@ def reach(
         echo=echo,
         timeout_s=timeout,
     )
+
+
+def units_of(text: str) -> tuple[int, ...]:
+    """Modbus units as people write them, ``1-32,100``; raises CommandError (exit code 2)."""
+    found: set[int] = set()
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        last = last or first
+        if not (first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last) <= _MOST_UNITS):
+            raise CommandError(f"--units {text!r}, expected numbers from 1 to {_MOST_UNITS}, like 1-32,100", code=2)
+        found |= set(range(int(first), int(last) + 1))
+    return tuple(sorted(found))

@@ -2,13 +2,20 @@
 
 import logging
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
+
+if TYPE_CHECKING:
+    from gateway.tools.look import Look
+
+_WIDTH: Final = 80
 
 
 def print_json(value: object) -> None:
@@ -32,6 +39,14 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, tit
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
     console.print(table)
+
+
+def print_looks(looks: "Iterable[Look]") -> None:
+    """What was looked at: its state, what was seen, and what to do, in lines that fit the terminal."""
+    for look in looks:
+        for at, line in enumerate(look.lines()):
+            indent = " " * (11 if at == 0 else 14)
+            print_line(textwrap.fill(line, _WIDTH, subsequent_indent=indent, break_on_hyphens=False))
 
 
 @contextmanager

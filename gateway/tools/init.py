@@ -1,0 +1,156 @@
+"""A first ``gateway.yaml``: what was answered and found, as a file that passes the check. Pure but for ``write``."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from device_profiles import registry
+from gateway.settings import GatewaySettings, compile_gateway
+from gateway.tools.target import Reach
+from telemetry.settings import SettingsError, parse
+
+_HEAD: Final = """\
+# Written by petrel gateway init. Every key: docs/reference/settings.md; what is right and what is not:
+# petrel gateway check {file}
+"""
+_PLAIN: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_NO_TEXT: Final = ("true", "false", "null", "yes", "no", "on", "off", "y", "n")
+_SPOOL_BYTES: Final = 268_435_456
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """The station that the devices stand at."""
+
+    id: str
+    zh: str
+    en: str
+    kind: str
+    lat: float
+    lon: float
+    town: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A device on the line: its profile, and its unit or its address."""
+
+    profile: str
+    unit: int | None = None
+    address: str | None = None
+    variant: str | None = None
+
+    @property
+    def name(self) -> str:
+        """A name of its own on the gateway."""
+        stem = Path(self.profile).stem
+        return f"{stem}-{self.unit if self.address is None else self.address.lower()}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """Everything that a first file needs."""
+
+    site: str
+    node: str
+    broker: str
+    place: Place
+    reach: Reach
+    members: tuple[Member, ...]
+    period_s: float
+    unknown: tuple[str, ...] = ()
+    """Who answered but fits no profile: told in a comment."""
+
+
+def render(draft: Draft, file: str) -> str:
+    """The text of the file."""
+    place = draft.place
+    name = _flow(zh=_text(place.zh), en=_text(place.en))
+    station = _flow(
+        id=_text(place.id),
+        name=name,
+        kind=_text(place.kind),
+        lat=str(place.lat),
+        lon=str(place.lon),
+        town=_text(place.town),
+    )
+    lines = [
+        _HEAD.format(file=file).rstrip(),
+        f"site: {_text(draft.site)}",
+        f"node: {_text(draft.node)}",
+        f"broker: {_text(draft.broker)}",
+        f"spool: {{dir: spool, max_bytes: {_SPOOL_BYTES}}}",
+        "",
+        "stations:",
+        f"  - {station}",
+        "",
+        "buses:",
+        "  - name: line-1",
+        f"    {_line(draft.reach)}",
+        "    devices:",
+        *(f"      - {device}" for device in _devices(draft)),
+        *(f"      # {one}" for one in draft.unknown),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def write(draft: Draft, path: Path) -> None:
+    """Check the text as a gateway would read it, then write it; raises SettingsError and OSError."""
+    text = render(draft, path.name)
+    try:
+        compile_gateway(parse(text, path, GatewaySettings))
+    except SettingsError as exc:
+        raise SettingsError(f"not written: {exc}") from exc
+    path.write_text(text, encoding="utf-8")
+
+
+def _line(reach: Reach) -> str:
+    characters = {"baud": reach.baud, "parity": reach.parity, "stop": reach.stop}
+    given = {key: str(value) for key, value in characters.items() if value is not None}
+    if reach.serial is not None:
+        echo = {"echo": "true"} if reach.echo else {}
+        return f"serial: {_flow(port=_text(reach.serial), **given, **echo)}"
+    key, end = ("tcp", reach.tcp) if reach.tcp is not None else ("serial_server", reach.serial_server)
+    host, port = end or ("", 0)
+    return f"{key}: {_flow(host=_text(host), port=str(port), **given)}"
+
+
+def _devices(draft: Draft) -> list[str]:
+    """Each device in one line; where two would measure the same at one place, points are named after their device."""
+    taken: set[tuple[str, str]] = set()
+    return [_device(member, draft, taken) for member in draft.members]
+
+
+def _device(member: Member, draft: Draft, taken: set[tuple[str, str]]) -> str:
+    who = {"unit": str(member.unit)} if member.address is None else {"address": _text(member.address)}
+    variant = {} if member.variant is None else {"variant": _text(member.variant)}
+    renamed = []
+    for point in registry.load(member.profile).points:
+        if (point.name, point.quantity) in taken:
+            renamed.append(f"{point.name}: {{name: {point.name}-{who.get('unit') or member.name}}}")
+        taken.add((point.name, point.quantity))
+    points = {"points": f"{{{', '.join(renamed)}}}"} if renamed else {}
+    return _flow(
+        name=member.name, profile=_text(member.profile), **who, **variant, station=_text(draft.place.id),
+        period_s=f"{draft.period_s:g}", **points,
+    )  # fmt: skip
+
+
+def _flow(**parts: str) -> str:
+    return f"{{{', '.join(f'{key}: {value}' for key, value in parts.items())}}}"
+
+
+def _text(text: str) -> str:
+    """Text that YAML takes for text, whatever is in it; JSON's quotes are YAML's too."""
+    if _PLAIN.fullmatch(text) and text not in _NO_TEXT:
+        return text
+    return msgspec.json.encode(text).decode()
+
+
+def unfit(found: Sequence[str]) -> tuple[str, ...]:
+    """Comments on who fits no profile."""
+    return tuple(f"{one} answers and fits no profile: petrel profile list, or write one" for one in found)

@@ -1,0 +1,202 @@
+"""``petrel gateway init``: asks what only a person knows, finds out what a line can tell, and writes the file."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, TypeVar
+
+import typer
+
+from edge_agent.lines.line import LineDownError
+from gateway.tools import ports
+from gateway.tools.init import Draft, Member, Place, unfit, write
+from gateway.tools.scan import Found, Scan, scan
+from gateway.tools.target import Reach
+from gateway.tools.tries import settings
+from petrel.commands.line import reach
+from petrel.commands.output import print_line, progress
+from petrel.errors import CommandError, in_one_line
+
+T = TypeVar("T", str, float)
+_WAIT_S: Final = 0.2
+_WITHIN_S: Final = 600.0
+_NONE: Final = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What stood on the command line; None is asked for, or taken from ``usual`` where nobody can be asked."""
+
+    file: Path
+    site: str | None
+    node: str | None
+    broker: str | None
+    station: str | None
+    zh: str | None
+    en: str | None
+    kind: str | None
+    lat: float | None
+    lon: float | None
+    town: str | None
+    tcp: str | None
+    serial: str | None
+    serial_server: str | None
+    baud: int | None
+    parity: str | None
+    stop: int | None
+    devices: tuple[str, ...]
+    units: tuple[int, ...]
+    period_s: float
+    ask: bool
+    force: bool
+
+
+def set_up(given: Given) -> Draft:
+    """Ask, scan and write; raises CommandError and SettingsError."""
+    if given.file.exists() and not given.force:
+        raise CommandError(f"{given.file}: exists already, expected a new file (--force writes over it)", code=2)
+    asker = Asker(given.ask)
+    site = asker.text("--site", given.site, "Site 项目代号 (a-z, 0-9, -)")
+    node = asker.text("--node", given.node, "This gateway 网关代号", "gw-1")
+    broker = asker.text("--broker", given.broker, "Broker 消息服务器", "mqtt://127.0.0.1:1883")
+    place = _place(given, asker)
+    where = _reach(given, asker)
+    members, unknown, where = _members(given, asker, where)
+    asker.end()
+    if not members:
+        raise CommandError(f"{where.end}: no device, expected at least one: look at the line, or name it by --device")
+    draft = Draft(
+        site=site, node=node, broker=broker, place=place, reach=where, members=tuple(members), period_s=given.period_s,
+        unknown=unfit(unknown),
+    )  # fmt: skip
+    with in_one_line(OSError):
+        write(draft, given.file)
+    return draft
+
+
+class Asker:
+    """Asks a person at a terminal; otherwise collects what is missing, so that all of it is said at once."""
+
+    def __init__(self, can_ask: bool) -> None:
+        self._can_ask = can_ask and sys.stdin.isatty()
+        self._missing: list[str] = []
+
+    def text(self, option: str, given: str | None, question: str, usual: str | None = None) -> str:
+        """An answer."""
+        if given is not None:
+            return given
+        if self._can_ask:
+            return str(typer.prompt(question, default=usual, err=True))
+        return self._else(option, usual, "")
+
+    def number(self, option: str, given: float | None, question: str) -> float:
+        """A number."""
+        if given is not None:
+            return given
+        if self._can_ask:
+            return float(typer.prompt(question, type=float, err=True))
+        return self._else(option, None, 0.0)
+
+    def choice(self, question: str, choices: Sequence[str]) -> str:
+        """One of several; the first where nobody can be asked."""
+        if not self._can_ask:
+            return choices[0]
+        for at, one in enumerate(choices, start=1):
+            typer.echo(f"  {at}  {one}", err=True)
+        while True:
+            number = int(typer.prompt(question, default=1, type=int, err=True))
+            if 1 <= number <= len(choices):
+                return choices[number - 1]
+            typer.echo(f"{number}, expected 1 to {len(choices)}", err=True)
+
+    def end(self) -> None:
+        """Raises CommandError (exit code 2) that names all that was neither given nor could be asked for."""
+        if self._missing:
+            raise CommandError(f"nobody to ask, expected {', '.join(self._missing)}", code=2)
+
+    def lack(self, option: str) -> None:
+        """Note what is missing."""
+        self._missing.append(option)
+
+    def _else(self, option: str, usual: T | None, nothing: T) -> T:
+        if usual is None:
+            self.lack(option)
+        return nothing if usual is None else usual
+
+
+def _place(given: Given, asker: Asker) -> Place:
+    name = asker.text("--station", given.station, "Station 测站代号 (a-z, 0-9, -)")
+    return Place(
+        id=name,
+        zh=asker.text("--name-zh", given.zh, "Its name in Chinese 测站中文名", name),
+        en=asker.text("--name-en", given.en, "Its name in English 测站英文名", name),
+        kind=asker.text("--kind", given.kind, "Kind 类型 (weather, tide, river, air, pipeline, gas)", "river"),
+        lat=asker.number("--lat", given.lat, "Latitude 纬度, degrees WGS 84"),
+        lon=asker.number("--lon", given.lon, "Longitude 经度, degrees WGS 84"),
+        town=asker.text("--town", given.town, "Town 乡镇行政区划代码"),
+    )
+
+
+def _reach(given: Given, asker: Asker) -> Reach:
+    serial = given.serial
+    if given.tcp is None and given.serial_server is None and serial is None:
+        known = [_lasting(port) for port in ports.ports()]
+        if not known or not sys.stdin.isatty() or not given.ask:
+            asker.lack("one of --serial, --serial-server, --tcp")
+            asker.end()
+        serial = asker.choice("Serial port 串口", known)
+    return reach(
+        tcp=given.tcp, serial=serial, serial_server=given.serial_server, baud=given.baud, parity=given.parity,
+        stop=given.stop, timeout=_WAIT_S,
+    )  # fmt: skip
+
+
+def _lasting(port: str) -> str:
+    """The name of a port that stays the same."""
+    return next(iter(ports.facts(port).lasting), port)
+
+
+def _members(given: Given, asker: Asker, where: Reach) -> tuple[list[Member], list[str], Reach]:
+    """The devices of the line, who fits no profile, and the line as it was found to be set."""
+    if given.devices:
+        return [_member(text) for text in given.devices], [], where
+    asker.end()
+    tries = () if where.tcp is not None else settings(where, "modbus", (), ())
+    if where.baud is not None:
+        tries = settings(where, "modbus", (where.baud,), (where.parity,) if where.parity else ())
+    plan = Scan(reach=where, protocol="modbus", settings=tuple(tries), units=given.units)
+    print_line(str(plan))
+    with in_one_line(LineDownError), progress(plan.questions) as told:
+        report = asyncio.run(scan(plan, told, max(_WITHIN_S, plan.longest_s)))
+    if report.setting is not None:
+        found = report.setting
+        where = replace(where, baud=found.baud, parity=found.parity, stop=found.stop)
+    chosen = {one.address: _chosen(asker, one) for one in report.found}
+    members = [Member(profile=chosen[one.address], unit=one.unit) for one in report.found if chosen[one.address]]
+    return members, [address for address, profile in chosen.items() if not profile], where
+
+
+def _chosen(asker: Asker, found: Found) -> str:
+    """The profile of a device that answered; empty for none."""
+    fits = [fit.profile for fit in found.fits]
+    print_line(f"{found.address}: {found.said}; fits {', '.join(map(str, found.fits)) or 'no profile'}")
+    chosen = asker.choice(f"{found.address} is a 设备型号", [*fits, _NONE])
+    return "" if chosen == _NONE else chosen
+
+
+def _member(text: str) -> Member:
+    """``UNIT=PROFILE``, or ``ADDRESS=PROFILE`` of a device that does not speak Modbus, with ``:VARIANT`` behind."""
+    from device_profiles import registry
+    from device_profiles.model import Profile
+
+    who, _, what = text.partition("=")
+    name, _, variant = what.partition(":")
+    if not who or not name:
+        raise CommandError(f"--device {text!r}, expected UNIT=PROFILE or ADDRESS=PROFILE", code=2)
+    if not isinstance(registry.load(name), Profile):
+        return Member(profile=name, address=who)
+    if not who.isdecimal():
+        raise CommandError(f"--device {text!r}: unit {who!r}, expected 1 to 247", code=2)
+    return Member(profile=name, unit=int(who), variant=variant or None)

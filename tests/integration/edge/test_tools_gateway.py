@@ -1,0 +1,211 @@
+"""``petrel gateway init`` and ``check``, and ``petrel doctor``: what works, what does not, what to do."""
+
+import asyncio
+import json
+import os
+import pty
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from gateway.settings import load_gateway
+from gateway.tools import init as tool
+from gateway.tools.init import Draft, Member, Place
+from gateway.tools.target import Reach
+from tests.integration.brokers import nats_server
+from tests.integration.edge.commands import PETREL, petrel
+from tests.integration.edge.test_tools_bus import GATEWAY
+from tests.integration.test_uplink_broker import permissions
+
+PLACE = ("--site", "demo", "--station", "wx-1", "--lat", "25.3", "--lon", "119", "--town", "350305001")
+CLOCK = "clock"
+
+
+def states(ended) -> dict[str, list[str]]:
+    """What was looked at, by its state; the clock of this machine is its own affair."""
+    found: dict[str, list[str]] = {}
+    for look in ended.json["looks"]:
+        if look["what"] != CLOCK:
+            found.setdefault(look["state"], []).append(f"{look['what']}: {look['says']}")
+    return found
+
+
+@pytest.fixture
+def gateway(tmp_path, profile):
+    """Write a gateway with one bus of some units, and give its file."""
+
+    def write(line: str, broker: str = "127.0.0.1:9", units=(1,), period_s: float = 60) -> Path:
+        name = profile(("level", "holding 4 u16"))
+        devices = "\n".join(
+            f"      - {{name: dev{unit}, profile: {name}, unit: {unit}, station: here, period_s: {period_s}, "
+            f"points: {{level: {{name: level-{unit}}}}}}}"
+            for unit in units
+        )
+        path = tmp_path / "gateway.yaml"
+        text = GATEWAY.format(line=line, devices=devices).replace("127.0.0.1:1883", broker)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+async def test_each_device_is_read_once_and_the_dead_one_is_told_with_what_to_do(rtu_peer, answering, gateway):
+    """P1, P20: who does not answer is named, and costs the others nothing."""
+    peer = rtu_peer(lambda request: [(0, answering(request))] if request[0] != 2 else [])
+    ended = await petrel("gateway", "check", gateway(f"serial: {{port: {peer.port}}}", units=(1, 2, 3)), "--json")
+    assert ended.code == 1
+    found = states(ended)
+    devices = [one.rpartition(",")[0] for one in found["ok"] if one.startswith("device")]
+    assert devices == ["device dev1: level-1 104 m", "device dev3: level-3 304 m"]
+    assert found["finding"] == ["device dev2: unit 2: no answer within 0.3 s"]
+    (dead,) = (look for look in ended.json["looks"] if look["what"] == "device dev2")
+    assert "petrel bus scan" in dead["do"]
+    assert [request[0] for _, request in peer.requests] == [1, 2, 3]
+
+
+async def test_a_bus_that_is_too_busy_is_refused(gateway):
+    """A read of one register at 1200 baud takes 0.19 s with its silence: five a second are too many."""
+    ended = await petrel("gateway", "check", gateway("serial: {port: nowhere, baud: 1200}", period_s=0.2), "--desk")
+    assert ended.code == 1
+    assert "finding    bus line: busy 9" in ended.out
+    assert "at most 80%" in ended.out
+
+
+async def test_a_port_that_is_not_there_is_said_once_for_each_that_needs_it(gateway):
+    ended = await petrel("gateway", "check", gateway("serial: {port: /dev/ttyNOWHERE}"), "--json")
+    assert "/dev/ttyNOWHERE: no such port" in states(ended)["finding"]
+
+
+async def test_a_broker_that_lets_us_hear(pymodbus_tcp, gateway, tmp_path):
+    _, port = await pymodbus_tcp(1)
+    with nats_server(tmp_path) as broker:
+        file = gateway(f"tcp: {{host: 127.0.0.1, port: {port}}}", f"127.0.0.1:{broker.port}")
+        ended = await petrel("gateway", "check", file, "--json")
+    found = states(ended)
+    assert "finding" not in found, found
+    assert "broker: lets us hear petrel/1/demo/gw-1/ack" in found["ok"]
+    assert "device dev1: level-1 104 m" in " ".join(found["ok"])
+    assert any("whether it hands on what we publish" in one for one in found["not tried"])
+    assert ended.json["findings"] == []
+
+
+async def test_a_broker_that_refuses_the_acknowledgements_is_found(pymodbus_tcp, gateway, tmp_path, monkeypatch):
+    """P14: such a gateway connects, sends, and is never acknowledged; the broker's access list is the likely cause."""
+    _, port = await pymodbus_tcp(1)
+    monkeypatch.setenv("PETREL_MQTT_PASSWORD", "x")
+    with nats_server(tmp_path, extra=permissions("ack", "watch"), needs_password=True) as broker:
+        file = gateway(f"tcp: {{host: 127.0.0.1, port: {port}}}", f"gw@127.0.0.1:{broker.port}")
+        ended = await petrel("gateway", "check", file, "--json")
+    found = states(ended)
+    assert ended.code == 1
+    assert found["finding"] == ["broker: refuses the subscription to petrel/1/demo/gw-1/ack"]
+    assert found["note"] == ["broker: refuses the subscription to petrel/1/demo/gw-1/watch"]
+
+
+async def test_a_broker_that_does_not_know_us_is_found(pymodbus_tcp, gateway, tmp_path):
+    _, port = await pymodbus_tcp(1)
+    with nats_server(tmp_path, extra=permissions("ack"), needs_password=True) as broker:
+        file = gateway(f"tcp: {{host: 127.0.0.1, port: {port}}}", f"127.0.0.1:{broker.port}")
+        ended = await petrel("gateway", "check", file, "--json")
+    (found,) = states(ended)["finding"]
+    assert "refuses" in found
+
+
+async def test_what_a_person_sees_fits_a_terminal(rtu_peer, answering, gateway):
+    peer = rtu_peer(lambda request: [(0, answering(request))])
+    ended = await petrel("gateway", "check", gateway(f"serial: {{port: {peer.port}}}"))
+    assert "ok         device dev1: level-1 104 m" in ended.out
+    assert ended.err == ""
+
+
+async def test_a_file_that_was_written_without_asking_passes_the_check(rtu_peer, answering, tmp_path):
+    """In a pipe nobody is asked: units 3 and 5 are scanned for and get the profile that fits best."""
+    peer = rtu_peer(lambda request: [(0, answering(request))] if request[0] in (3, 5) else [])
+    file = tmp_path / "gateway.yaml"
+    line = ("--serial", peer.port, "--units", "3-5", "--kind", "weather", "--name-zh", '一号, "站"')
+    ended = await petrel("gateway", "init", file, *PLACE, *line)
+    assert (ended.code, ended.err) == (0, "")
+    settings = load_gateway(file).settings
+    assert [device.unit for device in settings.buses[0].devices] == [3, 5]
+    assert settings.stations[0].name.zh == '一号, "站"'
+    checked = await petrel("gateway", "check", file, "--json")
+    found = states(checked)
+    assert len([one for one in found["ok"] if one.startswith("device")]) == 2
+    assert "finding" not in found
+    again = await petrel("gateway", "init", file, *PLACE, *line)
+    assert again.code == 2
+    assert "exists already" in again.refusal
+
+
+async def test_what_is_missing_is_named_at_once(tmp_path):
+    ended = await petrel("gateway", "init", tmp_path / "new.yaml", "--no-ask", "--site", "demo")
+    assert ended.code == 2
+    assert ended.refusal == (
+        "nobody to ask, expected --station, --lat, --lon, --town, one of --serial, --serial-server, --tcp"
+    )
+    assert not (tmp_path / "new.yaml").exists()
+
+
+async def test_a_person_is_asked(rtu_peer, answering, tmp_path):
+    """At a terminal: the questions come one by one, a default is taken by Enter."""
+    peer = rtu_peer(lambda request: [(0, answering(request))] if request[0] == 1 else [])
+    ours, theirs = pty.openpty()
+    answers = ["demo", "", "", "wx-1", "一号站", "", "river", "25.3", "119", "350305001", "1"]
+    os.write(ours, "".join(f"{answer}\n" for answer in answers).encode())
+    process = await asyncio.create_subprocess_exec(
+        PETREL, "gateway", "init", tmp_path / "new.yaml", "--serial", peer.port, "--units", "1-2",
+        stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    async with asyncio.timeout(30):
+        _, asked = await process.communicate()
+    os.close(ours)
+    os.close(theirs)
+    assert process.returncode == 0, asked
+    settings = load_gateway(tmp_path / "new.yaml").settings
+    assert (settings.site, settings.node, settings.stations[0].name.zh) == ("demo", "gw-1", "一号站")
+    assert len(settings.buses[0].devices) == 1
+
+
+@pytest.mark.parametrize("text", ["yes", "1", "a: b", "中文", "#x", "~", "-"])
+def test_a_name_stays_text_whatever_it_is(text, tmp_path):
+    place = Place(id="wx-1", zh=text, en=text, kind="river", lat=1, lon=2, town="1")
+    draft = Draft(
+        site="null", node="no", broker="mqtt://h", place=place, reach=Reach(tcp=("127.0.0.1", 502)),
+        members=(Member(profile="midas", unit=1),), period_s=1.5,
+    )  # fmt: skip
+    tool.write(draft, tmp_path / "g.yaml")
+    settings = load_gateway(tmp_path / "g.yaml").settings
+    assert (settings.site, settings.node, settings.stations[0].name.en) == ("null", "no", text)
+
+
+def test_nothing_is_written_that_a_gateway_would_refuse(tmp_path):
+    place = Place(id="wx 1", zh="x", en="x", kind="river", lat=1, lon=2, town="1")
+    draft = Draft(
+        site="demo", node="gw", broker="mqtt://h", place=place, reach=Reach(tcp=("127.0.0.1", 502)),
+        members=(Member(profile="midas", unit=1),), period_s=1,
+    )  # fmt: skip
+    with pytest.raises(ValueError, match=r"not written: .*'wx 1', expected lower-case"):
+        tool.write(draft, tmp_path / "g.yaml")
+    assert not (tmp_path / "g.yaml").exists()
+
+
+async def test_the_doctor_looks_at_this_machine(tmp_path):
+    ended = await petrel("doctor", "--data", tmp_path, "--json")
+    report = json.loads(ended.out)
+    looks = {look["what"]: look["state"] for look in report["looks"]}
+    assert looks["python"] == "ok"
+    assert looks["disk"] == "ok"
+    assert {"extra gateway", "extra centre", "extra sim", "clock"} <= set(looks)
+    assert report["versions"]["python"].startswith("3.")
+    assert ended.code == (1 if looks["clock"] == "finding" else 0)
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_folder_that_can_not_be_written_is_told(tmp_path):
+    if os.geteuid() == 0:
+        pytest.skip("root may write anywhere")
+    tmp_path.chmod(0o500)
+    ended = await petrel("doctor", "--data", tmp_path)
+    assert ended.code == 1
+    assert "can't be written" in ended.out
