@@ -9,6 +9,9 @@ from telemetry.wire import Ack, Lane
 
 WINDOW: Final = {Lane.ALARM: 4, Lane.LIVE: 4, Lane.BACKLOG: 24}
 """Unacknowledged batches at most, in the order of who goes first (DESIGN 4): the end-to-end back-pressure."""
+BACKLOG_ROWS: Final = 16_000
+"""Of them in the backlog, rows at most: an alarm waits behind what the centre is committing, so large batches go fewer
+at a time."""
 _LONGEST: Final = 32
 """Of the usual patience: the longest wait before a batch is sent again."""
 
@@ -59,7 +62,7 @@ class Flight:
             overdue.due_s = now_s + self._patience_s(overdue.times)
             return overdue.entry
         for lane, most in WINDOW.items():
-            if self.sparing and lane is Lane.BACKLOG:
+            if lane is Lane.BACKLOG and (self.sparing or self._backlog_rows() >= BACKLOG_ROWS):
                 continue
             if self.count(lane) < most and (entry := self._unsent(lane, now_s)) is not None:
                 self._sent[entry.key] = _Sent(entry, 0, now_s + self._patience_s(0))
@@ -70,6 +73,9 @@ class Flight:
     def count(self, lane: Lane) -> int:
         """Batches of a lane that are unacknowledged."""
         return sum(sent.entry.lane is lane and not sent.entry.is_gone for sent in self._sent.values())
+
+    def _backlog_rows(self) -> int:
+        return sum(sent.entry.rows for sent in self._sent.values() if sent.entry.lane is Lane.BACKLOG)
 
     def wait_s(self, now_s: float) -> float | None:
         """How long until something is to be sent again, if nothing is answered before; None when there is nothing."""

@@ -8,8 +8,7 @@ the centre recognises them. A record that does not check is skipped for the same
 import os
 import struct
 import zlib
-from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +22,7 @@ Released = tuple[int, int, int, int]
 
 
 class Ranges:
-    """Released numbers of all epochs, merged so that looking one up is a bisection."""
+    """Released numbers of all epochs, merged."""
 
     def __init__(self, released: Iterable[Released]) -> None:
         self._epochs: dict[tuple[int, int], tuple[list[int], list[int]]] = {}
@@ -35,11 +34,9 @@ class Ranges:
                 firsts.append(first)
                 lasts.append(last)
 
-    def __contains__(self, key: tuple[int, int, int]) -> bool:
-        log, epoch, seq = key
-        firsts, lasts = self._epochs.get((log, epoch), ([], []))
-        at = bisect_right(firsts, seq) - 1
-        return at >= 0 and seq <= lasts[at]
+    def of(self, log: int, epoch: int) -> Iterator[tuple[int, int]]:
+        """First and last numbers of what was released in a log."""
+        return zip(*self._epochs.get((log, epoch), ([], [])), strict=True)
 
 
 def read(path: Path) -> tuple[Ranges, int]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import structlog
 
-from gateway.spool import record
+from gateway.spool import quick, record
 from gateway.spool.folder import set_aside
 from gateway.spool.journal import Ranges
 from gateway.spool.segment import Segment, State
@@ -67,8 +67,8 @@ class Log:
     def _load(self, path: Path, released: Ranges, damage: Damage, *, repair: bool, newest: bool) -> None:
         data = path.read_bytes()
         segment, garbage = _index(path, data, verify=newest)
-        for index, seq in enumerate(segment.seq):
-            if (self.kind, segment.epoch, seq) in released:
+        for first, last in released.of(self.kind, segment.epoch):
+            for index in segment.between(first, last):
                 segment.release(index)
         if repair:
             _repair(path, data, garbage, damage, newest=newest)
@@ -122,6 +122,9 @@ def _index(path: Path, data: bytes, *, verify: bool) -> tuple[Segment, list[reco
     """The sound records of a file, and the stretches that are none; payloads are compared when ``verify``."""
     segment, garbage = Segment(int(path.stem), 0, FileStore(path)), list[record.Piece]()
     segment.sealed = True
+    if (found := quick.read(data, verify=verify)) is not None:
+        segment.index_all(*found)
+        return segment, garbage
     for piece in record.scan(data):
         if piece.header is None or not _belongs(piece, data, segment, verify=verify):
             garbage.append(piece)

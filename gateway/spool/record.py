@@ -15,7 +15,9 @@ from telemetry.wire import MAX_PAYLOAD, Lane
 MAGIC: Final = b"\xf5SPR"
 _CHECKED: Final = struct.Struct("<IIQQqHB")
 _LEAD: Final = struct.Struct("<4sI")
-HEADER_BYTES: Final = _LEAD.size + _CHECKED.size
+_WHOLE: Final = struct.Struct("<4sIIIQQqHB")
+HEADER_BYTES: Final = _WHOLE.size
+_LAST_LANE: Final = max(Lane)
 
 
 class Header(NamedTuple):
@@ -53,12 +55,11 @@ def unpack(buffer: bytes | memoryview, start: int) -> Header | None:
     """The header at ``start``, or None when there is none."""
     if len(buffer) - start < HEADER_BYTES:
         return None
-    magic, crc = _LEAD.unpack_from(buffer, start)
-    checked = buffer[start + _LEAD.size : start + HEADER_BYTES]
-    if magic != MAGIC or zlib.crc32(checked) != crc:
+    magic, crc, *fields = _WHOLE.unpack_from(buffer, start)
+    if magic != MAGIC or zlib.crc32(buffer[start + _LEAD.size : start + HEADER_BYTES]) != crc:
         return None
-    header = Header._make(_CHECKED.unpack(checked))
-    return header if header.length <= MAX_PAYLOAD and header.lane <= max(Lane) else None
+    header = Header._make(fields)
+    return header if header.length <= MAX_PAYLOAD and header.lane <= _LAST_LANE else None
 
 
 def scan(buffer: bytes) -> Iterator[Piece]:

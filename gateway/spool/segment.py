@@ -9,8 +9,12 @@ from enum import IntEnum
 from itertools import takewhile
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gateway.spool import record
 from gateway.spool.store import Store
+from telemetry.batch import I64
 from telemetry.wire import Lane
 
 
@@ -98,6 +102,19 @@ class Segment:
         self.open_rows += header.rows
         self.open_bytes += header.length
         return len(self.state) - 1
+
+    def index_all(self, starts: I64, headers: "NDArray[np.void]") -> None:
+        """Take up the records of a whole file (``quick.read``)."""
+        columns = {"seq": self.seq, "rows": self.rows, "oldest_ns": self.oldest_ns, "length": self._length}
+        for name, column in (columns | {"payload_crc": self._payload_crc}).items():
+            column.frombytes(headers[name].tobytes())
+        self._start.frombytes(starts.astype("<u4").tobytes())
+        self.state.extend(bytes(len(headers)))  # State.OPEN
+        self.epoch = int(headers["epoch"][0])
+        self.size = int(starts[-1]) + record.HEADER_BYTES + self._length[-1]
+        self.open_records += len(headers)
+        self.open_rows += int(headers["rows"].sum(dtype=np.int64))
+        self.open_bytes += int(headers["length"].sum(dtype=np.int64))
 
     def entry(self, index: int, lane: Lane) -> Entry:
         """A record as it is handed out."""
