@@ -162,6 +162,7 @@ class Timekeeper:
         """Look every second; hand what was held to ``spool`` as backlog as soon as its time is known."""
         while True:
             self.look()
+            spool.believes_clock = self._synchronised
             await self._untimed.sync()
             if self._known and self._untimed.rows:
                 self._release(spool)

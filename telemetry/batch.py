@@ -105,6 +105,13 @@ def concat(batches: Sequence[Batch]) -> Batch:
     return Batch(source=batches[0].source, epoch=0, seq=0, answered_ns=newest, **columns)
 
 
+def parts(batch: Batch) -> tuple[Batch, ...]:
+    """The batch in parts of MAX_ROWS, whose message is below 256 KiB whatever it holds."""
+    if len(batch) <= MAX_ROWS:
+        return (batch,)
+    return tuple(batch.take(slice(at, at + MAX_ROWS)) for at in range(0, len(batch), MAX_ROWS))
+
+
 def check(batch: Batch) -> None:
     """Refuse a batch that breaks a promise of the type; raises ValueError saying which column and which promise."""
     n = len(batch.series)

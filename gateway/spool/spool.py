@@ -9,7 +9,6 @@ from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
-import numpy as np
 import structlog
 
 from gateway.spool import journal, record
@@ -21,7 +20,7 @@ from gateway.spool.segment import Entry, Key, Segment, State
 from gateway.spool.shelf import Shelf
 from gateway.spool.store import FileStore
 from gateway.spool.sync import sync_files
-from telemetry.batch import MAX_ROWS, Batch
+from telemetry.batch import Batch, parts
 from telemetry.clock import Clock
 from telemetry.wire import Lane, Refusal, encode_batch
 
@@ -32,6 +31,7 @@ class Spool:
     """An open spool. Belongs to one thread; only ``read`` may run in another one.
 
     ``appended`` is set by every append and ``urgent`` by one in the alarm lane; who waits for them clears them.
+    Nothing is given up for its age unless ``believes_clock``: a clock that leaps by years must not cost a backlog.
     """
 
     def __init__(self, folder: Path, limits: Limits, clock: Clock, lock: Lock, epoch: int) -> None:
@@ -39,6 +39,7 @@ class Spool:
         self.epoch = epoch
         self.appended = asyncio.Event()
         self.urgent = asyncio.Event()
+        self.believes_clock = True
         self._limits = limits
         self._clock = clock
         self._lock = lock
@@ -65,7 +66,7 @@ class Spool:
 
         A disk that takes nothing is no error: the batch stays in memory and ``stats`` says so.
         """
-        entries = tuple(self._append(part, lane) for part in _parts(batch))
+        entries = tuple(self._append(part, lane) for part in parts(batch))
         self.appended.set()
         if lane is Lane.ALARM:
             self.urgent.set()
@@ -227,7 +228,8 @@ class Spool:
         header = record.head(payload, self.epoch, seq, int(batch.time_ns.min()), len(batch), lane)
         self._clock.hold()
         self._holding_clock.add(seq)
-        self._shelf.expire(now_ns)
+        if self.believes_clock:
+            self._shelf.expire(now_ns)
         self._fill.add(record.HEADER_BYTES + len(payload), now_ns)
         log = self._shelf.alarms if lane is Lane.ALARM else self._shelf.samples
         segment, index = self._shelf.put(log, record.pack(header, payload), header)
@@ -289,11 +291,3 @@ class Spool:
         free = min(self._limits.max_bytes - held, stat.f_bavail * stat.f_frsize)
         hours = self._fill.hours_for(free, self._clock.now_ns())
         return None if hours is None else min(hours, self._limits.max_age_h)
-
-
-def _parts(batch: Batch) -> Iterable[Batch]:
-    """The batch in parts of MAX_ROWS, whose message is below MAX_PAYLOAD whatever it holds."""
-    if len(batch) <= MAX_ROWS:
-        return (batch,)
-    numbers = np.arange(len(batch))
-    return tuple(batch.take(numbers[at : at + MAX_ROWS]) for at in range(0, len(batch), MAX_ROWS))

@@ -13,7 +13,7 @@ from telemetry.clock import HOUR_NS, MINUTE_NS, SECOND_NS, SystemClock
 from telemetry.quality import Cause, Quality
 from telemetry.wire import Lane, decode_batch
 from tests.integration.gateway_centre import until
-from tests.unit.gateway_batches import SOURCE, HandClock, drain
+from tests.unit.gateway_batches import SOURCE, HandClock, drain, make_batch
 
 NOW_NS = EARLIEST_NS + 100 * HOUR_NS
 
@@ -222,6 +222,24 @@ def test_a_time_from_the_future_is_doubtful_and_left_as_it_is(boxed):
     assert batch.time_ns.tolist() == [NOW_NS + HOUR_NS]
     assert (batch.quality.tolist(), batch.cause.tolist()) == ([Quality.SUSPECT], [Cause.CLOCK])
     check(box.read(1).numbered(1, 1))
+
+
+async def test_a_clock_that_leaps_by_years_and_that_nothing_keeps_right_costs_no_backlog(tmp_path):
+    clock, machine = HandClock(), HandMachine(synchronised=False)
+    spool = Spool.open(tmp_path / "spool", Limits(max_age_h=1.0), clock)
+    keeper = Timekeeper(machine, tmp_path / "untimed", SOURCE, lambda _: None)
+    spool.append(make_batch(), Lane.BACKLOG)
+    for synchronised, left in ((False, 2), (True, 1)):
+        machine.is_synchronised = synchronised
+        async with asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(keeper.run(spool))
+            await until(lambda synchronised=synchronised: spool.believes_clock is synchronised)
+            task.cancel()
+        clock.time_ns += 10 * 365 * 24 * HOUR_NS
+        spool.append(make_batch(time_ns=clock.time_ns), Lane.BACKLOG)
+        assert spool.stats().batches == left
+    spool.close()
+    keeper.close()
 
 
 def test_this_machine_says_what_its_kernel_knows():
