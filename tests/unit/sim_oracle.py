@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from alerting.site import load_site
-from gateway.settings import load_gateway
+from gateway.settings import compile_gateway, load_gateway
 from simulators.scenario import Scenario, moment_ns
 from simulators.world.world import World, build
 from telemetry.clock import HOUR_NS, MINUTE_NS, SECOND_NS
@@ -61,9 +61,8 @@ Levels = Callable[[np.ndarray], np.ndarray]
 
 def _watched(world: World) -> list[tuple[str, str, int, Levels]]:
     site = load_site(SITE / "site.yaml").settings
-    weather = [station.id for station in world.nature.stations.values() if station.kind == "weather"]
-    watched = [("typhoon", name, 300, _wind(world, name)) for name in weather]
-    watched += [("rainstorm", name, 300, _rain(world, name)) for name in weather]
+    watched = [("typhoon", name, 300, _wind(world, name)) for name in _stations("wind_speed")]
+    watched += [("rainstorm", name, 300, _rain(world, name)) for name in _stations("rain_total")]
     for threshold in site.thresholds:
         ladder = [value if value is not None else np.inf for value in threshold.ladder()]
         hazard = {"warn_tide": "storm_surge", "flood_stage": "flood"}[threshold.scheme]
@@ -71,6 +70,12 @@ def _watched(world: World) -> list[tuple[str, str, int, Levels]]:
     watched.append(("combustible_gas", "gas-lng", 300, _gas(world)))
     watched.append(("pipeline_leak", "lng-sendout", 300, _leak(world)))
     return watched
+
+
+def _stations(quantity: str) -> list[str]:
+    """Where the gateway has a series of a quantity."""
+    announced = compile_gateway(load_gateway(SITE / "gateway.yaml")).announce.series
+    return sorted({series.station for series in announced if series.quantity == quantity})
 
 
 def _ladder(world: World, station: str, quantity: str, ladder: list[float]) -> Levels:

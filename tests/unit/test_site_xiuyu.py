@@ -66,7 +66,7 @@ def test_stations_stand_in_their_towns_and_within_bounds():
         assert south < station.lat < north
     kinds = [station.kind for station in stations]
     counts = {kind: kinds.count(kind) for kind in kinds}
-    assert counts == {"weather": 5, "tide": 2, "river": 2, "air": 2, "pipeline": 2, "gas": 2}
+    assert counts == {"weather": 6, "tide": 2, "river": 3, "air": 3, "pipeline": 2, "gas": 2}
 
 
 def test_gateway_is_a_drill_with_several_units_on_slow_lines_and_devices_on_tcp():
@@ -76,6 +76,7 @@ def test_gateway_is_a_drill_with_several_units_on_slow_lines_and_devices_on_tcp(
     assert bauds[9600] > 1
     assert bauds[19200] > 1
     assert sum(bus.tcp is not None for bus in settings.buses) >= 2
+    assert sum(bus.listen is not None for bus in settings.buses) >= 2
     profiles = {device.profile for bus in settings.buses for device in bus.devices}
     assert profiles <= set(registry.names())
     assert len(profiles) >= 7
