@@ -18,6 +18,7 @@ from edge_agent.screen import screen_of
 from gateway.coalescer import Coalescer
 from gateway.line import SPARING_S, LineMeter
 from gateway.mailbox import Mailbox
+from gateway.remote.remote import Remote, RemoteError, open_remote
 from gateway.settings import GatewayPlan
 from gateway.spool import Spool, Stats, keep_synced
 from gateway.status import read_status, write_status
@@ -90,6 +91,9 @@ class Gateway:
             self._time = Timekeeper(machine, plan.spool_dir / "untimed", plan.source, self._screen.set_back)
         self._coalescer = Coalescer(clock, self._append, self.uplink.ready)
         self._source = source(self._sink) if source else self._acquisition(int(rng.integers(2**32)))
+        self._deaf: str | None = None
+        """Why no orders are taken although they should be."""
+        self._remote = self._open_remote()
 
     async def run(self) -> None:
         """Poll, keep and deliver until cancelled; what was polled is on disk when this returns."""
@@ -100,6 +104,8 @@ class Gateway:
                 tasks.create_task(self._coalescer.run(), name="coalescer")
                 tasks.create_task(self._report(), name="status")
                 tasks.create_task(self._source.run(), name="acquisition")
+                if self._remote is not None:
+                    tasks.create_task(self._remote.run(), name="orders")
                 if self._time is not None:
                     tasks.create_task(self._time.run(self.spool), name="clock")
         finally:
@@ -136,7 +142,7 @@ class Gateway:
         )
 
     def _notes(self, stats: Stats) -> tuple[str, ...]:
-        found = [self._meter.note(), self._time.note() if self._time else None]
+        found = [self._meter.note(), self._time.note() if self._time else None, self._deaf]
         if stats.failing is not None:
             found.append(
                 f"the disk of the spool takes nothing: {stats.failing}; {stats.memory_batches} batches in memory"
@@ -146,6 +152,17 @@ class Gateway:
 
     def _acquisition(self, seed: int) -> Source:
         return Acquisition(self._plan.source, self._plan.buses, self._clock, self._sink, seed=seed)
+
+    def _open_remote(self) -> Remote | None:
+        """A gateway that can't take orders still polls and delivers, and says what is wrong."""
+        if self._plan.remote is None or not isinstance(self._source, Acquisition):
+            return None
+        try:
+            return open_remote(self._plan, self._plan.remote, self._clock, self._mailbox, self._source, _fixed)
+        except RemoteError as exc:
+            self._deaf = f"no orders are taken: {exc}"
+            _LOG.error("no orders are taken", reason=str(exc))
+            return None
 
     def _sink(self, batch: Batch) -> None:
         """Screen what was read; what is urgent takes along everything that has not left, and goes first."""
@@ -191,3 +208,7 @@ class Gateway:
                 told_s = now_s
                 await self.uplink.report()
             await self._clock.sleep_until(self._clock.now_ns() + self._status_ns)
+
+
+def _fixed(*_: object) -> None:
+    """Nobody changes the configuration."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from edge_agent.compiled import BusPlan
+from gateway.remote import remote
 from gateway.settings import GatewayPlan, compile_gateway, load_gateway
 from gateway.spool import holder
 from gateway.tools import load
@@ -85,7 +86,7 @@ def _desk(plan: GatewayPlan) -> CheckReport:
         broker=str(plan.broker),
         spool_dir=str(plan.spool_dir),
         spool_hours=_spool_hours(plan, per_minute),
-        findings=(*_spool_findings(plan), *filter(None, [unreachable(plan.broker)])),
+        findings=(*_spool_findings(plan), *remote.findings(plan.remote), *filter(None, [unreachable(plan.broker)])),
         looks=tuple(load.look(bus) for bus in plan.buses if isinstance(bus, BusPlan)),
     )
 

@@ -28,6 +28,10 @@ class Mailbox:
         self._empty = asyncio.Event()
         self._empty.set()
 
+    def open(self, inbox: Mapping[Channel, Take]) -> None:
+        """There is somebody for these, too, from the next connection on."""
+        self._inbox |= {topic(self._source, channel): take for channel, take in inbox.items()}
+
     @property
     def topics(self) -> list[str]:
         """What there is somebody for."""

@@ -12,6 +12,7 @@ from edge_agent.compile.buses import catalogue, compile_buses
 from edge_agent.compiled import AnyBusPlan
 from edge_agent.settings import BusSettings
 from gateway.line import QuotaSettings
+from gateway.outputs.allowed import Allowed, OutputSettings, allowed_outputs
 from gateway.spool import Limits
 from telemetry.broker import BrokerAddress, parse_broker, secured
 from telemetry.series import Station
@@ -42,6 +43,15 @@ class SpoolSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         return Limits(max_bytes=self.max_bytes, max_age_h=self.max_age_h)
 
 
+class RemoteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Signed orders from the centre; without this section none is taken. The keys: secret ``PETREL_GATEWAY_KEYS``."""
+
+    dir: str = "remote"
+    """A folder of its own for versions, journal and account; relative to the folder of the file."""
+    configuration: bool = True
+    """Whether this file may be changed from afar; its folder must be writable then."""
+
+
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A gateway. ``drill`` marks everything it sends as simulated."""
 
@@ -60,6 +70,18 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """What ``mqtts://`` needs beyond what the machine trusts."""
     quota: QuotaSettings | None = None
     """What the line may carry in a month, where it is metered."""
+    remote: RemoteSettings | None = None
+    """Whether, and where, orders from the centre are taken."""
+    outputs: tuple[OutputSettings, ...] = ()
+    """What the centre may switch; needs ``remote``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemotePlan:
+    """Where orders are accounted for, and the file that they may change (None: they may not)."""
+
+    folder: Path
+    document: Document[GatewaySettings] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +96,9 @@ class GatewayPlan:
     announce: Announce
     quota: QuotaSettings | None = None
     """Of its own line; to another broker there is none."""
+    remote: RemotePlan | None = None
+    """Orders come from its own broker alone."""
+    outputs: tuple[Allowed, ...] = ()
 
 
 def load_gateway(path: Path) -> Document[GatewaySettings]:
@@ -104,7 +129,21 @@ def compile_gateway(
         buses=buses,
         announce=_announce(document, buses),
         quota=settings.quota if broker is None else None,
+        remote=_remote(document) if broker is None else None,
+        outputs=allowed_outputs(document, settings.outputs, settings.buses),
     )
+
+
+def _remote(document: Document[GatewaySettings]) -> RemotePlan | None:
+    remote = document.settings.remote
+    if remote is None:
+        if document.settings.outputs:
+            raise document.error(("outputs",), "outputs without remote, expected a section remote beside them")
+        return None
+    if not remote.dir:
+        raise document.error(("remote", "dir"), "empty, expected a directory")
+    folder = document.path.parent / remote.dir
+    return RemotePlan(folder=folder, document=document if remote.configuration else None)
 
 
 def _broker(document: Document[GatewaySettings], settings: GatewaySettings) -> BrokerAddress:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """Real seconds of an uplink, but for ``status_s``."""
+    """Real seconds of a gateway, but for ``status_s``."""
 
     deadline_s: float = 5.0
     """For every exchange with the broker."""
@@ -20,6 +20,8 @@ class Timing:
     """A connection that lived so long was a good one: the next loss is answered at once."""
     farewell_s: float = 2.0
     reannounce_s: float = 1.0
+    trial_s: float = 120.0
+    """So long is a configuration that came from afar on trial."""
     status_s: float = 10.0
     """Seconds of data time between two statuses; in a drill at full speed every one of them is a stop."""
 

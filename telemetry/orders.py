@@ -135,3 +135,12 @@ def untimely(order: Order, now_ns: int) -> str | None:
         ahead_s = (order.issued_ns - now_ns) / SECOND_NS
         return f"it was issued {ahead_s:.1f} s ahead of this gateway's clock, expected at most {SKEW_S:g}"
     return None
+
+
+def brief(order: Order) -> dict[str, object]:
+    """An order for an account: without the text of a configuration, which is kept elsewhere."""
+    found: dict[str, object] = msgspec.structs.asdict(order)
+    if isinstance(order, ConfigOrder):
+        found["text"] = f"{len(order.text)} characters"
+        found["profiles"] = sorted(order.profiles)
+    return found

@@ -1,0 +1,1 @@
+"""What a gateway may switch: its own list, and how an order to switch is carried out (ADR 0008)."""
