@@ -5,12 +5,14 @@ every number carries its order. Letters name the bytes from the most significant
 the registers; the scheme for four bytes extends to eight (``cdab``: words reversed) and to two (``badc``: swapped).
 """
 
+import math
 import struct
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from telemetry.batch import F64
 
@@ -74,6 +76,7 @@ TYPES: Final[dict[str, Type]] = {
     "f64": Type("f64", 8, "d", -_FLOAT64_MAX, _FLOAT64_MAX),
     "bcd16": Type("bcd16", 2, "H", 0, 9_999),
     "bcd32": Type("bcd32", 4, "I", 0, 99_999_999),
+    "bcd64": Type("bcd64", 8, "Q", 0, 9_999_999_999_999_999),
     "bit": Type("bit", 1, "B", 0, 1),
 }
 
@@ -108,8 +111,11 @@ def unpack(data: bytes, kind: Type, order: Order = Order.ABCD) -> float:
     if len(data) != kind.size:
         raise ValueError(f"{len(data)} bytes for {kind.name}, expected {kind.size}")
     big = data if kind.size == 1 else bytes(data[at] for at in layout(kind.size, order))
+    if kind.is_bcd:
+        digits = big.hex()
+        return int(digits) if digits.isdecimal() else math.nan
     (number,) = struct.unpack(f">{kind.code}", big)
-    return float(from_bcd(np.array([number], np.float64))[0]) if kind.is_bcd else number
+    return number
 
 
 def _scatter(big: bytes, places: tuple[int, ...]) -> bytearray:
@@ -119,11 +125,11 @@ def _scatter(big: bytes, places: tuple[int, ...]) -> bytearray:
     return data
 
 
-_NIBBLE_SHIFTS: Final = np.arange(0, 32, 4)
-_DECADES: Final = 10 ** np.arange(8)
+_NIBBLE_SHIFTS: Final = np.arange(0, 64, 4, dtype=np.uint64)
+_DECADES: Final = 10 ** np.arange(16, dtype=np.uint64)
 
 
-def from_bcd(number: F64) -> F64:
+def from_bcd(number: NDArray[np.uint64]) -> F64:
     """The numbers that packed decimal digits spell, NaN where a nibble is no digit. Shape (n,) -> (n,)."""
-    digits = (number.astype(np.int64)[:, None] >> _NIBBLE_SHIFTS) & 0xF
+    digits = (number[:, None] >> _NIBBLE_SHIFTS) & np.uint64(0xF)
     return np.where((digits > 9).any(axis=1), np.nan, (digits * _DECADES).sum(axis=1))

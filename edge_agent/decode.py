@@ -81,10 +81,11 @@ class Decoder:
         pairs = zip(answers, self._blank, strict=True)
         data = b"".join([blank if isinstance(answer, Cause) else answer for answer, blank in pairs])
         ordered = np.frombuffer(data, np.uint8)[self._places].tobytes()
-        raw = np.array(self._struct.unpack(ordered), np.float64)
+        unpacked = self._struct.unpack(ordered)
+        raw = np.array(unpacked, np.float64)
         self._masks.apply(raw)
-        if self._bcd.size:
-            raw[self._bcd] = from_bcd(raw[self._bcd])
+        if self._bcd.size:  # from the integers: sixteen digits in nibbles are more bits than a float holds
+            raw[self._bcd] = from_bcd(np.array([unpacked[at] for at in self._bcd], np.uint64))
         cause = self._lost(raw, answers)
         value = self._scale.apply(raw[: self._n])
         quality, cause = self._scale.judge(value, cause[: self._n])

@@ -75,6 +75,15 @@ def test_decoding_many_columns_at_once_is_decoding_each(taken, registers, coils)
         assert (found.quality[row], found.cause[row]) == (quality, cause), column
 
 
+def test_sixteen_decimal_digits_lose_none():
+    """Packed in nibbles they take more bits than a float holds, so they must not pass through one."""
+    column = Column(register=Register(Table.HOLDING, 0, TYPES["bcd64"], Order.CDAB))
+    data = struct.pack(">4H", 0x4567, 0x0123, 0x9007, 0x0000)
+    assert Decoder([Span(Table.HOLDING, 0, 4)], [column]).decode([data]).value[0] == 9007_0123_4567
+    spoilt = struct.pack(">4H", 0x456A, 0x0123, 0x9007, 0x0000)
+    assert math.isnan(Decoder([Span(Table.HOLDING, 0, 4)], [column]).decode([spoilt]).value[0])
+
+
 def test_a_number_too_large_for_its_unit_is_missing():
     column = Column(register=Register(Table.HOLDING, 0, TYPES["f64"]), linear=Linear(1000.0, 1.0, 0.0))
     found = Decoder([Span(Table.HOLDING, 0, 4)], [column]).decode([struct.pack(">d", 1e307)])

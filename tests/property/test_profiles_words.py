@@ -47,6 +47,45 @@ def test_pymodbus_agrees_on_floats_and_word_orders(number, word_order):
     assert words.pack(number, TYPES["f32"], Order.ABCD if word_order == "big" else Order.CDAB) == data
 
 
+PYMODBUS = {"u": "UINT", "s": "INT", "f": "FLOAT"}
+SIXTY_FOUR = ("u32", "s32", "f32", "u64", "s64", "f64")
+
+
+@given(st.sampled_from(SIXTY_FOUR), st.binary(min_size=8, max_size=8), st.sampled_from(Order))
+def test_pymodbus_reads_the_same_number_in_every_order_and_width(name, data, order):
+    """Its converter knows the order of words; that of the bytes in a word is swapped by hand here."""
+    kind = TYPES[name]
+    registers = [int.from_bytes(data[at : at + 2], "big") for at in range(0, kind.size, 2)]
+    found = words.unpack(data[: kind.size], kind, order)
+    if order in (Order.BADC, Order.DCBA):
+        registers = [(word & 0xFF) << 8 | word >> 8 for word in registers]
+    word_order = "little" if order in (Order.CDAB, Order.DCBA) else "big"
+    datatype = ModbusClientMixin.DATATYPE[PYMODBUS[name[0]] + name[1:]]
+    expected = ModbusClientMixin.convert_from_registers(registers, datatype, word_order=word_order)
+    assert found == expected or (math.isnan(found) and math.isnan(expected))
+
+
+@given(st.sampled_from(SIXTY_FOUR), st.data(), st.sampled_from(Order))
+def test_pymodbus_writes_the_same_registers_in_every_order_and_width(name, data, order):
+    kind = TYPES[name]
+    if kind.is_float:
+        number = data.draw(st.floats(width=8 * kind.size, allow_nan=False, allow_infinity=False))
+    else:
+        number = data.draw(st.integers(int(kind.low), int(kind.high)))
+    word_order = "little" if order in (Order.CDAB, Order.DCBA) else "big"
+    datatype = ModbusClientMixin.DATATYPE[PYMODBUS[name[0]] + name[1:]]
+    registers = ModbusClientMixin.convert_to_registers(number, datatype, word_order=word_order)
+    endian = "little" if order in (Order.BADC, Order.DCBA) else "big"
+    assert words.pack(number, kind, order) == b"".join(word.to_bytes(2, endian) for word in registers)
+
+
+@given(st.integers(0, 10**16 - 1), st.sampled_from(Order))
+def test_sixteen_decimal_digits_are_what_they_spell(number, order):
+    data = words.pack(number, TYPES["bcd64"], order)
+    assert words.unpack(data, TYPES["bcd64"], order) == number
+    assert words.pack(number, TYPES["bcd64"]).hex() == f"{number:016d}"
+
+
 @given(st.sampled_from(WIDE), st.binary(min_size=8, max_size=8), st.sampled_from(Order))
 def test_any_registers_give_a_number_or_nan(name, data, order):
     kind = TYPES[name]

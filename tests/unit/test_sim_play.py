@@ -46,7 +46,7 @@ def test_columns_called_like_points_are_found():
         (["wind-speed"], "expected HEADER=POINT or HEADER=POINT:UNIT"),
         (["v=speed"], "'speed' is no point of rs-fsxcs, expected one of wind-speed, "),
         (["v=rain", "w=rain"], "'rain' has its column already"),
-        (["v=rain:m/s"], "no conversion from 'm/s' to 'mm', expected one of cm, ft, m, mm"),
+        (["v=rain:m/s"], "no conversion from 'm/s' to 'mm', expected one of cm, ft, km, m, mm"),
         (["v=rain:furlong"], "unknown unit 'furlong'"),
         (
             [],
