@@ -1,31 +1,81 @@
 """What can be wrong with a profile beyond its types: each mistake is one line with file, line, found and expected."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from device_profiles import model
-from device_profiles.model import MAX_REGISTERS, AnyProfile, Golden, Measured, Point, PointChange, Profile, Register
+from device_profiles.model import (
+    MAX_REGISTERS,
+    AnyProfile,
+    Gate,
+    Golden,
+    Measured,
+    Point,
+    PointChange,
+    Profile,
+    Register,
+)
 from device_profiles.output_check import check_outputs
 from telemetry.quantity import QUANTITIES
-from telemetry.settings import Document, Step
+from telemetry.settings import Document, SettingsError, Step
 from telemetry.topics import is_name
 from telemetry.units import conversion
 
 R = TypeVar("R")
 Where = tuple[Step, ...]
+Looking = Callable[[], object]
+"""One look at a profile; raises SettingsError."""
+Check = Callable[[Document[Any], Where, Any], None]
+"""Looks at one point of a profile, at its place; raises SettingsError."""
 _HEX: Final = re.compile(r"(?:[0-9A-Fa-f]{2}\s*)+")
 
 
 def check(document: Document[Profile]) -> Profile:
     """The profile, once it makes sense; raises SettingsError at the first mistake."""
-    for step in (_check_device, _check_gates, _check_points, _check_variants, _check_golden):
-        step(document)
-    check_outputs(document, document.settings.outputs)
+    for step in _steps(document):
+        step()
     return document.settings
+
+
+def mistakes(document: Document[Profile]) -> list[SettingsError]:
+    """All mistakes of a profile, in the order in which they are looked for."""
+    return raised(_steps(document))
+
+
+def raised(steps: Iterable[Looking]) -> list[SettingsError]:
+    """What each of some steps raises."""
+    found = []
+    for step in steps:
+        try:
+            step()
+        except SettingsError as exc:
+            found.append(exc)
+    return found
+
+
+def _steps(document: Document[Profile]) -> Iterator[Looking]:
+    """Everything that is looked at, each by itself: one mistake hides no other."""
+    profile = document.settings
+    yield partial(check_any, document)
+    yield partial(_check_transports, document)
+    yield partial(within, document, ("max_registers",), profile.max_registers, 1, MAX_REGISTERS)
+    yield partial(within, document, ("unit",), profile.unit, 0, 247)
+    for at, hole in enumerate(profile.holes):
+        yield partial(said, document, ("holes", at), model.span, hole)
+    for name, gate in profile.gates.items():
+        yield partial(_check_gate, document, ("gates", name), gate)
+    yield from point_steps(document, _CHECKS)
+    for name, variant in profile.variants.items():
+        for point, change in variant.points.items():
+            yield partial(_check_change, document, ("variants", name, "points", point), point, change)
+    yield partial(check_outputs, document, profile.outputs)
+    yield partial(_check_any_golden, document)
+    for at, golden in enumerate(profile.golden):
+        yield partial(_check_golden, document, ("golden", at), golden)
 
 
 def varied(profile: Profile, variant: str | None) -> Profile:
@@ -70,53 +120,54 @@ def check_any(document: Document[Any]) -> None:
     within(document, ("pause_after_ms",), profile.pause_after_ms, 0, 60_000)
 
 
-def _check_device(document: Document[Profile]) -> None:
+def _check_transports(document: Document[Profile]) -> None:
     profile = document.settings
-    check_any(document)
     if not profile.transports or len(set(profile.transports)) != len(profile.transports):
         raise document.error(("transports",), f"{list(profile.transports)}, expected tcp or rtu or both, each once")
     if "rtu" in profile.transports and profile.serial is None:
         raise document.error(("transports",), "rtu without serial, expected serial with the baud rate of the device")
-    within(document, ("max_registers",), profile.max_registers, 1, MAX_REGISTERS)
-    within(document, ("unit",), profile.unit, 0, 247)
-    for at, hole in enumerate(profile.holes):
-        said(document, ("holes", at), model.span, hole)
 
 
-def _check_gates(document: Document[Profile]) -> None:
-    for name, gate in document.settings.gates.items():
-        where: Where = ("gates", name)
-        spot = _check_register(document, (*where, "register"), gate.register)
-        _check_mask(document, (*where, "mask"), gate.mask, spot)
-        if not gate.min <= gate.max:
-            raise document.error(where, f"min {gate.min} above max {gate.max}, expected min <= max")
+def _check_gate(document: Document[Profile], where: Where, gate: Gate) -> None:
+    spot = _check_register(document, (*where, "register"), gate.register)
+    _check_mask(document, (*where, "mask"), gate.mask, spot)
+    if not gate.min <= gate.max:
+        raise document.error(where, f"min {gate.min} above max {gate.max}, expected min <= max")
 
 
-def check_points(document: Document[Any], check_one: Callable[[Where, Any], None]) -> None:
-    """Refuse what is wrong with the points' names, and with each point as ``check_one`` sees it."""
-    points = document.settings.points
-    if not points:
-        raise document.error(("points",), "no point, expected at least one")
-    seen: set[str] = set()
-    for at, point in enumerate(points):
+def point_steps(document: Document[Any], checks: Sequence[Check]) -> Iterator[Looking]:
+    """Steps that refuse what is wrong with the points' names, and with each point as each of ``checks`` sees it."""
+    yield partial(_check_any_point, document)
+    names: set[str] = set()
+    for at, point in enumerate(document.settings.points):
         where: Where = ("points", at)
-        if not is_name(point.name) or point.name in seen:
-            problem = "stands here twice" if point.name in seen else "is no name"
-            raise document.error((*where, "name"), f"{point.name!r} {problem}, expected one of its own (a-z, 0-9, -)")
-        seen.add(point.name)
-        check_one(where, point)
+        yield partial(_check_name, document, (*where, "name"), point.name, is_new=point.name not in names)
+        names.add(point.name)
+        for check_one in checks:
+            yield partial(check_one, document, where, point)
 
 
-def _check_points(document: Document[Profile]) -> None:
-    check_points(document, partial(_check_point, document))
+def _check_any_point(document: Document[Any]) -> None:
+    if not document.settings.points:
+        raise document.error(("points",), "no point, expected at least one")
 
 
-def check_measured(document: Document[Any], where: Where, point: Measured) -> None:
-    """What can be wrong with a point of any protocol."""
+def _check_name(document: Document[Any], where: Where, name: str, *, is_new: bool) -> None:
+    if not is_name(name) or not is_new:
+        problem = "is no name" if is_new else "stands here twice"
+        raise document.error(where, f"{name!r} {problem}, expected one of its own (a-z, 0-9, -)")
+
+
+def check_quantity(document: Document[Any], where: Where, point: Measured) -> None:
+    """What is measured, and whether its unit converts."""
     if point.quantity not in QUANTITIES:
         known = ", ".join(sorted(QUANTITIES))
         raise document.error((*where, "quantity"), f"unknown quantity {point.quantity!r}, expected one of {known}")
     said(document, (*where, "unit"), conversion, point.unit, QUANTITIES[point.quantity].unit)
+
+
+def check_numbers(document: Document[Any], where: Where, point: Measured) -> None:
+    """Scale, range and modulus."""
     if point.scale == 0:
         raise document.error((*where, "scale"), "0, expected a number that keeps the reading")
     if not point.valid[0] < point.valid[1]:
@@ -125,14 +176,19 @@ def check_measured(document: Document[Any], where: Where, point: Measured) -> No
         raise document.error((*where, "modulus"), f"{point.modulus}, expected more than 0")
 
 
-def _check_point(document: Document[Profile], where: Where, point: Point) -> None:
+def _check_place(document: Document[Profile], where: Where, point: Point) -> None:
     spot = _check_register(document, (*where, "register"), point.register)
     _check_mask(document, (*where, "mask"), point.mask, spot)
-    check_measured(document, where, point)
+
+
+def _check_gated(document: Document[Profile], where: Where, point: Point) -> None:
     for number, gate in enumerate(point.gates):
         if gate not in document.settings.gates:
             known = ", ".join(document.settings.gates) or "none at all"
             raise document.error((*where, "gates", number), f"unknown gate {gate!r}, expected one of: {known}")
+
+
+_CHECKS: Final[tuple[Check, ...]] = (_check_place, check_quantity, check_numbers, _check_gated)
 
 
 def _check_register(document: Document[Profile], where: Where, text: str) -> Register:
@@ -141,7 +197,10 @@ def _check_register(document: Document[Profile], where: Where, text: str) -> Reg
     if not spot.table.is_bits and spot.count > profile.max_registers:
         raise document.error(where, f"{spot.count} registers, expected at most max_registers {profile.max_registers}")
     for hole in profile.holes:
-        table, first, end = model.span(hole)
+        try:
+            table, first, end = model.span(hole)
+        except ValueError:  # said where it stands
+            continue
         if table is spot.table and spot.address < end and first < spot.end:
             raise document.error(where, f"{text!r} stands in the hole {hole!r}, expected registers that may be read")
     return spot
@@ -156,29 +215,27 @@ def _check_mask(document: Document[Profile], where: Where, mask: int | None, spo
         raise document.error(where, f"0x{mask:X}, expected 0x1 to 0x{int(spot.type.high):X}")
 
 
-def _check_variants(document: Document[Profile]) -> None:
-    profile = document.settings
-    names = {point.name: point for point in profile.points}
-    for name, variant in profile.variants.items():
-        for point, change in variant.points.items():
-            where: Where = ("variants", name, "points", point)
-            if point not in names:
-                raise document.error(where, f"unknown point {point!r}, expected one of {', '.join(names)}")
-            _check_point(document, where, changed(names[point], change))
+def _check_change(document: Document[Profile], where: Where, name: str, change: PointChange) -> None:
+    points = {point.name: point for point in document.settings.points}
+    if name not in points:
+        raise document.error(where, f"unknown point {name!r}, expected one of {', '.join(points)}")
+    for check_one in _CHECKS:
+        check_one(document, where, changed(points[name], change))
 
 
-def _check_golden(document: Document[Profile]) -> None:
-    profile = document.settings
-    if not profile.golden:
+def _check_any_golden(document: Document[Profile]) -> None:
+    if not document.settings.golden:
         raise document.error(("golden",), "no frame, expected at least one request with its answer")
+
+
+def _check_golden(document: Document[Profile], where: Where, golden: Golden) -> None:
+    profile = document.settings
     names = [point.name for point in profile.points]
-    for at, golden in enumerate(profile.golden):
-        where: Where = ("golden", at)
-        _check_frames(document, where, golden)
-        for unknown in set(golden.values) - set(names):
-            raise document.error((*where, "values", unknown), f"unknown point, expected one of {', '.join(names)}")
-        if golden.variant is not None and golden.variant not in profile.variants:
-            raise document.error((*where, "variant"), f"unknown variant, expected one of {', '.join(profile.variants)}")
+    _check_frames(document, where, golden)
+    for unknown in sorted(set(golden.values) - set(names)):
+        raise document.error((*where, "values", unknown), f"unknown point, expected one of {', '.join(names)}")
+    if golden.variant is not None and golden.variant not in profile.variants:
+        raise document.error((*where, "variant"), f"unknown variant, expected one of {', '.join(profile.variants)}")
 
 
 def _check_frames(document: Document[Profile], where: Where, golden: Golden) -> None:

@@ -54,6 +54,19 @@ def read(path: Path) -> Profile | FieldProfile:
     return check.check(cast("Document[Profile]", document))
 
 
+def mistakes(path: Path) -> list[SettingsError]:
+    """All mistakes of a profile's file; what has wrong keys or types is not looked at further."""
+    try:
+        if found := settings.mistakes(path, _kind):
+            return found
+        document = settings.load_as(path, _kind)
+    except SettingsError as exc:
+        return [exc]
+    if isinstance(document.settings, FieldProfile):
+        return field_check.mistakes(cast("Document[FieldProfile]", document))
+    return check.mistakes(cast("Document[Profile]", document))
+
+
 def modbus(name: str, base: Path | None = None) -> Profile:
     """The profile of a Modbus device, as ``load`` finds it; raises SettingsError for a device of another protocol."""
     profile = load(name, base)

@@ -20,6 +20,8 @@ from ruamel.yaml.constructor import DuplicateKeyError, RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.scalarbool import ScalarBoolean
 
+from telemetry.complaints import complaints
+
 S = TypeVar("S", bound=msgspec.Struct)
 Step = str | int
 Tree = Any
@@ -76,6 +78,20 @@ def load_as(path: Path, choose: Callable[[Tree], type[S]]) -> Document[S]:
 def parse(text: str, path: Path, kind: type[S]) -> Document[S]:
     """Read settings from text that came from ``path``; raises SettingsError."""
     return _converted(_tree(text, path), path, kind)
+
+
+def mistakes(path: Path, choose: Callable[[Tree], type[msgspec.Struct]]) -> list[SettingsError]:
+    """All keys and values that can't be, in the order of their lines; raises SettingsError for what is no YAML."""
+    tree = _tree(_read(path), path)
+    kind = choose(tree)
+    found = sorted(complaints(_plain(tree), kind), key=lambda one: _line(tree, _blamed(*one)))
+    return [_complained(message, list(steps), tree, path, kind) for steps, message in found]
+
+
+def _blamed(steps: Sequence[Step], message: str) -> list[Step]:
+    """Where a complaint points at: an unknown key itself, not the mapping that holds it."""
+    unknown = _UNKNOWN.match(message)
+    return [*steps, unknown[1]] if unknown else [*steps]
 
 
 def _converted(tree: Tree, path: Path, kind: type[S]) -> Document[S]:
@@ -138,11 +154,15 @@ def _marked(exc: MarkedYAMLError) -> int:
 
 def _located(exc: msgspec.ValidationError, tree: Tree, path: Path, kind: type[msgspec.Struct]) -> SettingsError:
     message, _, where = str(exc).partition(" - at `$")
-    steps = _resolved(_steps(where.rstrip("`")), message, tree, kind)
+    return _complained(message, _resolved(_steps(where.rstrip("`")), message, tree, kind), tree, path, kind)
+
+
+def _complained(message: str, steps: list[Step], tree: Tree, path: Path, kind: type[msgspec.Struct]) -> SettingsError:
+    """A complaint of msgspec about a place, as one line of ours."""
     if unknown := _UNKNOWN.match(message):
         key = unknown[1]
         problem = f"unknown key {key!r}, expected {_nearest(key, _at(tree, steps), kind)}"
-        return SettingsError(f"{path}:{_line(tree, [*steps, key])}: {_dotted(steps)}: {problem}")
+        return SettingsError(f"{path}:{_line(tree, _blamed(steps, message))}: {_dotted(steps)}: {problem}")
     problem = _said(message, _at(tree, steps), _allowed(kind, steps))
     return SettingsError(f"{path}:{_line(tree, steps)}: {_dotted(steps)}: {problem}")
 
@@ -179,6 +199,8 @@ def _nearest(key: str, siblings: Tree, kind: type[msgspec.Struct]) -> str:
     known = _fields(kind, set())
     owners = [names for names in known if present - {key} <= names] or known
     candidates = sorted(set().union(*owners) - present)
+    if not candidates:
+        return f"none beside {', '.join(sorted(present - {key}))}"
     close = difflib.get_close_matches(key, candidates, n=1, cutoff=0.6)
     return repr(close[0]) if close else "one of " + ", ".join(candidates)
 

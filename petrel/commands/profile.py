@@ -1,5 +1,6 @@
 """``petrel profile``: what devices the product knows, and whether a profile of one's own is right."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,13 +51,32 @@ def show(
 
 
 @app.command()
-def check(files: Annotated[list[Path], typer.Argument(help="Profile files.")]) -> None:
-    """Check profile files; the first mistake is one line with file, line, found and expected (exit code 2)."""
+def check(
+    files: Annotated[list[Path], typer.Argument(help="Profile files.")],
+    json: Json = False,
+) -> None:
+    """Check profile files: every mistake is one line with file, line, found and expected (exit code 2)."""
     from device_profiles import registry
 
-    for path in files:
-        profile = registry.read(path)
-        print_line(f"{path}: {profile.name}: {len(profile.points)} points, all in order")
+    mistakes = {path: [str(one) for one in registry.mistakes(path)] for path in files}
+    if json:
+        print_json([{"file": str(path), "mistakes": found} for path, found in mistakes.items()])
+    for path, found in mistakes.items():
+        for one in found:
+            print(f"petrel: {one}", file=sys.stderr)  # noqa: T201  # one line for each mistake
+        if not found and not json:
+            profile = registry.read(path)
+            print_line(f"{path}: {profile.name}: {len(profile.points)} points, all in order")
+    if any(mistakes.values()):
+        raise typer.Exit(2)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of a profile, for editors that complete and check while you write."""
+    from device_profiles.schema import schema as profile_schema
+
+    print_json(profile_schema())
 
 
 def _row(point: "Point | FieldPoint") -> tuple[object, ...]:

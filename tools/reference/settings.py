@@ -1,11 +1,8 @@
 """docs/reference/settings.md: every key of every settings file, from the structs that the files are read into."""
 
-import ast
 import inspect
 from collections.abc import Iterator
-from functools import cache
-from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from msgspec import inspect as kinds
@@ -13,8 +10,10 @@ from msgspec import inspect as kinds
 from alerting.rules.packs import PackFile
 from alerting.settings import centre_kind
 from alerting.site import Site
+from device_profiles.field_model import FieldProfile
 from device_profiles.model import Profile
 from gateway.settings import GatewaySettings
+from telemetry.meanings import meanings
 from telemetry.series import Text
 from tools.reference import text
 
@@ -29,6 +28,7 @@ _FILES: Final[dict[str, type[msgspec.Struct]]] = {
     "centre.yaml": centre_kind(),
     "Site file": Site,
     "Device profile": Profile,
+    "Device profile of another protocol": FieldProfile,
     "Rule pack": PackFile,
 }
 Place = tuple[str, kinds.StructType]
@@ -60,10 +60,9 @@ def _file(name: str, kind: type[msgspec.Struct]) -> str:
 def _section(path: str, struct: kinds.StructType) -> str:
     tag = "" if struct.tag is None else f", {struct.tag_field} `{struct.tag}`"
     title = f"\n### `{path}`{tag}\n" if path else ""
-    meanings = _meanings(struct.cls)
+    known = {name: text.prose(note) for name, note in meanings(struct.cls).items()}
     rows = [
-        (f"`{field.name}`", _words(field.type), _default(field), meanings.get(field.name, ""))
-        for field in struct.fields
+        (f"`{field.name}`", _words(field.type), _default(field), known.get(field.name, "")) for field in struct.fields
     ]
     intro = text.prose(inspect.getdoc(struct.cls))
     return f"{title}\n{intro}\n\n" + text.table(("key", "type", "default", "meaning"), rows)
@@ -132,28 +131,3 @@ def _number(kind: kinds.IntType | kinds.FloatType) -> str:
     name = "whole number" if isinstance(kind, kinds.IntType) else "number"
     bounds = (("at least", kind.ge), ("more than", kind.gt), ("at most", kind.le), ("less than", kind.lt))
     return ", ".join([name, *(f"{words} {bound:g}" for words, bound in bounds if bound is not None)])
-
-
-@cache
-def _meanings(struct: type[Any]) -> dict[str, str]:
-    """What the docstrings under the fields say, those of the base classes included."""
-    found: dict[str, str] = {}
-    for kind in reversed(struct.__mro__):
-        if issubclass(kind, msgspec.Struct) and kind is not msgspec.Struct and kind.__module__ != "builtins":
-            found |= _docstrings(kind)
-    return found
-
-
-def _docstrings(kind: type[Any]) -> dict[str, str]:
-    try:
-        source = inspect.getsource(kind)
-    except (OSError, TypeError):  # built at run time: it has fields of others only
-        return {}
-    (definition,) = ast.parse(inspect.cleandoc("\n" + source) if source[0] == " " else source).body
-    body = definition.body if isinstance(definition, ast.ClassDef) else []
-    return {
-        field.target.id: text.prose(note.value.value)
-        for field, note in pairwise(body)
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
-        if isinstance(note, ast.Expr) and isinstance(note.value, ast.Constant) and isinstance(note.value.value, str)
-    }
