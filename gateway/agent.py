@@ -107,7 +107,7 @@ class Gateway:
                 if self._remote is not None:
                     tasks.create_task(self._remote.run(), name="orders")
                 if self._time is not None:
-                    tasks.create_task(self._time.run(self.spool), name="clock")
+                    tasks.create_task(self._time.run(self.spool, self.uplink.notify), name="clock")
         finally:
             self._coalescer.flush()
             write_status(self._plan.spool_dir, self.status(Presence.OFFLINE), self.uplink.trouble)

@@ -158,27 +158,28 @@ class Timekeeper:
             return f"{lost} rows were lost that had no time; what is left of them: {self._untimed.folder}"
         return None
 
-    async def run(self, spool: Spool) -> None:
-        """Look every second; hand what was held to ``spool`` as backlog as soon as its time is known."""
+    async def run(self, spool: Spool, notify: Callable[[], None]) -> None:
+        """Look every second; as soon as the time is known, what was held goes to ``spool`` as backlog: ``notify``."""
         while True:
             self.look()
             spool.believes_clock = self._synchronised
             await self._untimed.sync()
             if self._known and self._untimed.rows:
-                self._release(spool)
+                self._release(spool, notify)
             await asyncio.sleep(INTERVAL_S if self._untimed.rows else _LOOK_S)
 
     def close(self) -> None:
         """What still waits stays on disk."""
         self._untimed.close()
 
-    def _release(self, spool: Spool) -> None:
+    def _release(self, spool: Spool, notify: Callable[[], None]) -> None:
         """Into the spool first, and forgotten when that is on disk: a crash in between sends rows twice, not never."""
         moved = 0
         for batch in self._untimed.read():
             spool.append(self._rebased(batch), Lane.BACKLOG)
             moved += len(batch)
         if moved:
+            notify()
             self._moved_s = time.monotonic()
             _LOG.warning("held rows have their time", rows=moved)
         elif time.monotonic() - self._moved_s >= _SYNC_S and not spool.unsynced():

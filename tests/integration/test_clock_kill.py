@@ -44,7 +44,7 @@ async def live(k, offset_ns):
     keeper = Timekeeper(machine, folder / "untimed", SOURCE, lambda _: None)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(keep_synced(spool))
-        tasks.create_task(keeper.run(spool))
+        tasks.create_task(keeper.run(spool, lambda: None))
         while True:
             if offset_ns == 0:
                 boot_ns = machine.boot_ns()

@@ -22,6 +22,7 @@ from telemetry.wire import Announce, Lane, Presence
 from tests.integration.brokers import nats_server
 from tests.integration.gateway_centre import always, scripted_centre, until
 from tests.unit.gateway_batches import SOURCE, START_NS, HandClock, drain, make_batch
+from tests.unit.gateway_machine import NOW_NS, HandMachine
 
 TIMING = Timing(reconnect_s=(0.02, 0.2), resend_s=0.5, deadline_s=1.0)
 
@@ -89,14 +90,14 @@ def plan_for(port, folder):
 
 
 @asynccontextmanager
-async def running(plan, clock, n, timing=TIMING):
+async def running(plan, clock, n, timing=TIMING, machine=None):
     tickers = []
 
     def source(sink):
         tickers.append(Ticker(sink, clock, n))
         return tickers[0]
 
-    gateway = Gateway(plan, clock, np.random.default_rng(1), timing=timing, source=source)
+    gateway = Gateway(plan, clock, np.random.default_rng(1), timing=timing, source=source, machine=machine)
     tickers[0].gateway = gateway
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(gateway.run())
@@ -205,6 +206,23 @@ async def test_people_at_the_gateway_are_told_how_it_does(broker, centre, tmp_pa
     assert "not running" in text
     assert "60 polled, 0 acknowledged" in text
     assert json.loads((folder / "status.json").read_text())["status"]["presence"] == "offline"
+
+
+async def test_a_gateway_that_wakes_in_1970_says_so_and_sends_when_the_time_is_known(broker, centre, tmp_path):
+    folder, clock = tmp_path / "spool", SystemClock()
+    machine = HandMachine(wall_ns=START_NS, synchronised=False)
+    async with running(plan_for(broker.port, folder), clock, 1, machine=machine) as (gateway, ticker):
+        await ticker.done.wait()
+        await until(lambda: gateway.uplink.connected)
+        assert "12 rows wait for it" in gateway.status().notes[0]
+        assert not centre.arrivals
+        machine.set(NOW_NS)
+        await centre.until(lambda: delivered(centre) == expected_rows(1))
+        assert gateway.status().clock.steps == 1
+        await until(lambda: not gateway.status().clock.held_rows)
+    text = status_text(folder)
+    assert "clock      synchronised, set 1 times, last by +" in text
+    assert "line       0.00" in text
 
 
 def test_status_of_a_gateway_that_never_ran_is_said(tmp_path):

@@ -14,32 +14,7 @@ from telemetry.quality import Cause, Quality
 from telemetry.wire import Lane, decode_batch
 from tests.integration.gateway_centre import until
 from tests.unit.gateway_batches import SOURCE, HandClock, drain, make_batch
-
-NOW_NS = EARLIEST_NS + 100 * HOUR_NS
-
-
-class HandMachine:
-    """A machine whose clock is set by hand."""
-
-    def __init__(self, wall_ns=NOW_NS, *, synchronised=True, boot_ns=HOUR_NS, boot_id="boot-1"):
-        self.boot_id = boot_id
-        self.boot, self.offset = boot_ns, wall_ns - boot_ns
-        self.is_synchronised = synchronised
-
-    def wall_ns(self):
-        return self.boot + self.offset
-
-    def boot_ns(self):
-        return self.boot
-
-    def synchronised(self):
-        return self.is_synchronised
-
-    def pass_(self, time_ns):
-        self.boot += time_ns
-
-    def set(self, wall_ns, *, synchronised=True):
-        self.offset, self.is_synchronised = wall_ns - self.boot, synchronised
+from tests.unit.gateway_machine import NOW_NS, HandMachine
 
 
 class Box:
@@ -57,7 +32,9 @@ class Box:
 
     async def until_released(self):
         async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(part) for part in (self.time.run(self.spool), keep_synced(self.spool))]
+            running = [
+                tasks.create_task(part) for part in (self.time.run(self.spool, lambda: None), keep_synced(self.spool))
+            ]
             await until(lambda: not self.time.health().held_rows)
             for task in running:
                 task.cancel()
@@ -142,6 +119,21 @@ def test_the_time_that_a_device_sent_is_its_own(boxed):
     box.machine.set(NOW_NS)
     asyncio.run(box.until_released())
     assert [time for time, _, _ in box.kept()] == [NOW_NS - HOUR_NS, NOW_NS]
+
+
+async def test_what_is_held_is_forgotten_only_once_it_is_on_disk_elsewhere(boxed):
+    box = boxed(HandMachine(wall_ns=0, synchronised=False, boot_ns=MINUTE_NS))
+    box.read(1)
+    box.machine.set(NOW_NS)
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(box.time.run(box.spool, lambda: None))
+        await until(lambda: box.spool.stats().rows)
+        await asyncio.sleep(1.3)
+        assert box.time.health().held_rows == 1, "nobody synced the spool"
+        box.spool.sync()
+        await until(lambda: not box.time.health().held_rows)
+        task.cancel()
+    assert len(box.kept()) == 1
 
 
 async def test_what_is_held_survives_a_kill_of_the_gateway(tmp_path):
@@ -232,7 +224,7 @@ async def test_a_clock_that_leaps_by_years_and_that_nothing_keeps_right_costs_no
     for synchronised, left in ((False, 2), (True, 1)):
         machine.is_synchronised = synchronised
         async with asyncio.TaskGroup() as tasks:
-            task = tasks.create_task(keeper.run(spool))
+            task = tasks.create_task(keeper.run(spool, lambda: None))
             await until(lambda synchronised=synchronised: spool.believes_clock is synchronised)
             task.cancel()
         clock.time_ns += 10 * 365 * 24 * HOUR_NS
