@@ -104,7 +104,7 @@ def test_two_names_with_one_identity_are_refused(catalogue, monkeypatch):
     ("changes", "reason"),
     [
         ({"unit": "mm"}, r"unit 'mm', expected 'm', the canonical unit of water_level"),
-        ({"quantity": "wave_height"}, r"unknown quantity 'wave_height'"),
+        ({"quantity": "magic"}, r"unknown quantity 'magic'"),
         ({"danger": "up"}, r"danger 'up', expected one of high, low, both, none"),
         ({"valid": (5.0, 5.0)}, r"valid range 5.0 to 5.0, expected two finite numbers"),
         ({"valid": (0.0, math.inf)}, r"valid range 0.0 to inf"),
