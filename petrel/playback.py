@@ -185,7 +185,8 @@ def _shown(playback: Playback, head: Head, now_ns: int) -> Text:
 def _profile(options: Options, usual: str | None) -> Profile:
     name = options.profile or usual
     if name is None:
-        raise CommandError(f"--profile is missing, expected one of {', '.join(registry.names())} or a file", code=2)
+        known = ", ".join(name for name in registry.names() if registry.load(name).protocol == "modbus")
+        raise CommandError(f"--profile is missing, expected one of {known} or a file", code=2)
     try:
         return varied(registry.modbus(name), options.variant)
     except SettingsError:

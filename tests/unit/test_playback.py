@@ -27,7 +27,7 @@ def refused(options):
 @pytest.mark.parametrize(
     ("chosen", "said"),
     [
-        ({}, "--profile is missing, expected one of midas, "),
+        ({}, "--profile is missing, expected one of clima-sensor-us, elsner-p03, "),
         ({"profile": "rs-fsxcs"}, "no column of time, level is called like a point, expected --column"),
         (
             {"profile": "rs-fsxcs", "file": File(columns=("x=rain",))},
