@@ -33,6 +33,10 @@ class Screen:
     """Screens the batches of one gateway; ``ids`` of shape (n,) with a ``Screening`` for each."""
 
     def __init__(self, ids: I64, screenings: Sequence[Screening]) -> None:
+        self._watched: Mapping[int, Sequence[float]] = {}
+        self._use(ids, screenings)
+
+    def _use(self, ids: I64, screenings: Sequence[Screening]) -> None:
         order = np.argsort(ids)
         self._ids: I64 = ids[order]
         chosen = [screenings[at] for at in order]
@@ -45,8 +49,17 @@ class Screen:
         self._idle = not any(one.wanted for one in chosen)
         self._memory = _Memory(len(ids))
 
+    def change(self, buses: Sequence[AnyBusPlan]) -> None:
+        """Screen what these read from now on; of series that stay, everything is remembered."""
+        ids, memory = self._ids, self._memory
+        self._use(*_read_by(buses))
+        _, here, before = np.intersect1d(self._ids, ids, assume_unique=True, return_indices=True)
+        self._memory.inherit(here, memory, before)
+        self.watch(self._watched)
+
     def watch(self, marks: Mapping[int, Sequence[float]]) -> None:
         """The values of each series whose crossing is urgent, from now on; unknown series are ignored."""
+        self._watched = marks
         widest = max((len(values) for values in marks.values()), default=0)
         table = np.full((len(self._ids), widest), np.inf)
         for row, series in enumerate(self._ids.tolist()):
@@ -143,6 +156,11 @@ class _Memory:
         self._held_ns, self._held_value = np.zeros((n, _KEPT), np.int64), np.full((n, _KEPT), np.nan)
         self._held_quality, self._held_cause = np.zeros((n, _KEPT), np.uint8), np.zeros((n, _KEPT), np.uint16)
 
+    def inherit(self, at: I64, before: "_Memory", there: I64) -> None:
+        """Take over what another memory knows of some series: its places ``there`` become ``at``."""
+        for name, column in vars(self).items():
+            column[at] = vars(before)[name][there]
+
     def still(self, at: I64, value: F64, time_ns: I64) -> I64:
         """Since when each series has had exactly this value."""
         return np.where(value == self.value[at], self.since_ns[at], time_ns)
@@ -185,9 +203,13 @@ class _Memory:
 
 def screen_of(buses: Sequence[AnyBusPlan]) -> Screen:
     """The screen for everything that a gateway reads."""
+    return Screen(*_read_by(buses))
+
+
+def _read_by(buses: Sequence[AnyBusPlan]) -> tuple[I64, list[Screening]]:
     devices = [device for bus in buses for device in bus.devices]
     ids = np.concatenate([device.ids for device in devices]) if devices else np.empty(0, np.int64)
-    return Screen(ids, [one for device in devices for one in device.screenings])
+    return ids, [one for device in devices for one in device.screenings]
 
 
 def _turns(at: I64) -> I64:

@@ -182,7 +182,7 @@ class Desk:
         await self.reply(answer, key)
 
     def _settle(self, answer: Answer) -> None:
-        if answer.repeated:
+        if answer.repeated or not answer.final:
             return
         try:
             self._journal.settle(answer)

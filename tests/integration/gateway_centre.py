@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import msgspec
+import numpy as np
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
@@ -116,7 +117,8 @@ class ScriptedCentre:
         self.lanes.append(lane)
         deed = self.script(batch)
         if deed in ("ack", "twice"):
-            assert self.committed.setdefault(key, batch.value.tolist()) == batch.value.tolist()
+            first = self.committed.setdefault(key, batch.value.tolist())
+            assert np.array_equal(first, batch.value, equal_nan=True)
         empty = EpochAck(epoch=batch.epoch)
         committed = Ack(epochs=(msgspec.structs.replace(empty, committed=((batch.seq, batch.seq),)),))
         refused = Ack(epochs=(msgspec.structs.replace(empty, refused=(Refusal(batch.seq, "poison"),)),))

@@ -232,7 +232,8 @@ async def test_a_drill_gateway_takes_commands_of_drills_alone(files, nats, board
     """F16: nobody believes that a siren sounds which is simulated."""
     path = write_files(files, nats.port, board.port)
     path.write_text(path.read_text(encoding="utf-8") + "drill: true\n", encoding="utf-8")
-    async with running(path), centre(files, nats.port) as ask:
+    async with running(path) as gateway, centre(files, nats.port) as ask:
+        await until(lambda: gateway.uplink.connected)
         real = await ask(command(files, "volume", 3))
         drill = await ask(command(files, "volume", 3, drill=True))
     assert (real.outcome, drill.outcome) == (Outcome.REFUSED, Outcome.DONE)
