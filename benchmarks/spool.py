@@ -1,6 +1,6 @@
 """A backlog: how long a gateway takes to start on it, how fast it drains, and how long alarms take meanwhile.
 
-    python benchmarks/spool.py [--points 10000000] [--batch 1000] [--alarms-per-s 20]
+    python benchmarks/spool.py [--points 10000000] [--batch 1000] [--start-only 10] [--alarms-per-s 20]
 
 One process fills a spool, as an outage would. A second one opens it (start) and drains it through a real nats-server
 into a real ingest with quality control and DuckDB, which is a third process; the time of the drain runs from the first
@@ -147,14 +147,40 @@ def drain(pipe: Connection, folder: Path, url: str, size: int, every_s: float) -
     pipe.send((drain.start_s, drain.rows, drain.drain_s, drain.alarms_s))
 
 
+def start(pipe: Connection, folder: Path) -> None:
+    """Only open a spool: rows and seconds."""
+    begin_s = time.perf_counter()
+    spool = Spool.open(folder, _LIMITS, SystemClock())
+    start_s = time.perf_counter() - begin_s
+    pipe.send((spool.stats().rows, start_s))
+    spool.close()
+
+
+def measure_start(points: int, size: int) -> str:
+    """A line of the table without a drain."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "spool"
+        megabytes = _filled(folder, points, size)
+        ours, theirs = _SPAWN.Pipe()
+        process = _SPAWN.Process(target=start, args=(theirs, folder))
+        process.start()
+        n_rows, start_s = ours.recv()
+        process.join()
+    return f"| {size} | {n_rows / 1e6:.1f} | {megabytes:.0f} | {start_s:.2f} | | | | | | |"
+
+
+def _filled(folder: Path, points: int, size: int) -> float:
+    filling = _SPAWN.Process(target=fill, args=(folder, points, size))
+    filling.start()
+    filling.join()
+    return sum(path.stat().st_size for path in folder.iterdir()) / 1e6
+
+
 def measure(options: argparse.Namespace, size: int) -> str:
     """A line of the table."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        filling = _SPAWN.Process(target=fill, args=(folder / "spool", options.points, size))
-        filling.start()
-        filling.join()
-        megabytes = sum(path.stat().st_size for path in (folder / "spool").iterdir()) / 1e6
+        megabytes = _filled(folder / "spool", options.points, size)
         with nats_server(folder) as broker:
             centre, centre_end = _SPAWN.Pipe()
             gateway, gateway_end = _SPAWN.Pipe()
@@ -185,6 +211,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--points", type=int, default=10_000_000)
     parser.add_argument("--batch", type=int, nargs="+", default=[100, 1000, 5000])
+    parser.add_argument("--start-only", type=int, nargs="*", default=[10], help="rows a batch; without a drain")
     parser.add_argument("--alarms-per-s", type=float, default=20.0)
     options = parser.parse_args()
     print(
@@ -196,6 +223,8 @@ def main() -> None:
         "|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
         flush=True,
     )
+    for size in options.start_only:
+        print(measure_start(options.points, size), flush=True)
     for size in options.batch:
         print(measure(options, size), flush=True)
 

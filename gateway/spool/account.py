@@ -57,6 +57,20 @@ class Stats:
     """Rows acknowledged a second; None while there is too little to tell."""
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What people should know of it, a line each."""
+        found = []
+        if self.failing is not None:
+            found.append(
+                f"the disk of the spool takes nothing: {self.failing}; {self.memory_batches} batches in memory"
+            )
+        if self.corrupt_pieces:
+            found.append(f"{self.corrupt_pieces} corrupt pieces of the spool were set aside: look at its disk")
+        if self.sync_failures:
+            found.append(f"the disk of the spool failed to sync {self.sync_failures} times: look at it")
+        return tuple(found)
+
+    @property
     def dropped_rows(self) -> int:
         """Rows given up, for whatever reason."""
         return sum(self.lost_rows.values())

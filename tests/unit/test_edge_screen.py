@@ -148,6 +148,15 @@ def test_a_late_row_passes_and_teaches_nothing():
     assert not one.take(reading(1.5, 110)).urgent
 
 
+def test_after_a_clock_was_set_back_a_crossing_is_hurried_at_once():
+    """Else all that comes were late, for as long as the clock was ahead."""
+    one = screen(Screening(), marks={10: (3.0,)})
+    one.take(reading(2.0, 3600))
+    assert not one.take(reading(3.5, 10)).urgent, "it is a late one"
+    one.set_back(T0 + 20 * SECOND_NS)
+    assert one.take(reading(3.5, 30)).urgent
+
+
 @pytest.mark.parametrize(
     ("quantity", "given", "words"),
     [

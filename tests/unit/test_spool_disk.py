@@ -165,6 +165,7 @@ def test_corrupt_bytes_in_the_middle_are_set_aside_and_the_rest_is_sent(open_spo
         again = Spool.open(spool.folder, Limits(), HandClock())
         assert [entry.key for entry in drain(again)] == [entry.key for k, entry in enumerate(entries) if k != lost]
         assert again.stats().corrupt_pieces == 1
+        assert again.stats().notes == ("1 corrupt pieces of the spool were set aside: look at its disk",)
         (aside,) = spool.folder.glob("*.corrupt")
         assert aside.read_bytes() == path.read_bytes()[starts[lost] : starts[lost + 1]]
         aside.unlink()
