@@ -1,5 +1,6 @@
 """What can be wrong with a profile beyond its types: each mistake is one line with file, line, found and expected."""
 
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -20,7 +21,7 @@ from device_profiles.model import (
     Register,
 )
 from device_profiles.output_check import check_outputs
-from telemetry.quantity import QUANTITIES
+from telemetry.quantity import QUANTITIES, Kind
 from telemetry.settings import Document, SettingsError, Step
 from telemetry.topics import is_name
 from telemetry.units import conversion
@@ -31,6 +32,8 @@ Looking = Callable[[], object]
 """One look at a profile; raises SettingsError."""
 Check = Callable[[Document[Any], Where, Any], None]
 """Looks at one point of a profile, at its place; raises SettingsError."""
+_MOST_STATE: Final = 0xFFFFFFFF
+_MOST_BIT: Final = 63
 _HEX: Final = re.compile(r"(?:[0-9A-Fa-f]{2}\s*)+")
 
 
@@ -174,6 +177,30 @@ def check_numbers(document: Document[Any], where: Where, point: Measured) -> Non
         raise document.error((*where, "valid"), f"{list(point.valid)}, expected [low, high] with low < high")
     if point.modulus is not None and point.modulus <= 0:
         raise document.error((*where, "modulus"), f"{point.modulus}, expected more than 0")
+    _check_polynomial(document, where, point)
+    _check_meanings(document, where, point)
+
+
+def _check_polynomial(document: Document[Any], where: Where, point: Measured) -> None:
+    found = point.polynomial
+    if not found:
+        return
+    if len(found) < 2 or found[-1] == 0 or not all(map(math.isfinite, found)):
+        raise document.error((*where, "polynomial"), f"{list(found)}, expected two numbers or more, the last one not 0")
+    if point.modulus is not None:
+        raise document.error((*where, "polynomial"), "polynomial of a totaliser, expected scale and offset alone")
+
+
+def _check_meanings(document: Document[Any], where: Where, point: Measured) -> None:
+    """Names belong to codes: a number that means an amount has none."""
+    for key, named, most in (("states", point.states, _MOST_STATE), ("bits", point.bits, _MOST_BIT)):
+        if named and QUANTITIES[point.quantity].kind is not Kind.CODE:
+            raise document.error((*where, key), f"{key} of {point.quantity}, expected a quantity that is a code")
+        for number in named:
+            if not 0 <= number <= most:
+                raise document.error((*where, key, number), f"{number}, expected 0 to {most}")
+    if point.states and point.bits:
+        raise document.error((*where, "bits"), "states and bits, expected one of them")
 
 
 def _check_place(document: Document[Profile], where: Where, point: Point) -> None:

@@ -1,24 +1,30 @@
 """Raw numbers and canonical units: what a point's scale and unit make of a register, and back for simulated devices."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
+
+import numpy as np
 
 from device_profiles import model, words
 from device_profiles.model import Gate, Measured, Point, Register, Table
 from telemetry.batch import F64
 from telemetry.quantity import QUANTITIES
+from telemetry.series import Text
 from telemetry.units import conversion
 
 _LARGEST_DENOMINATOR: Final = 10**9
+_NEARLY: Final = 1e-9
+"""The part of a root that may be imaginary by rounding alone."""
 _N = TypeVar("_N", float, F64)
 
 
 @dataclass(frozen=True, slots=True)
 class Linear:
-    """``canonical = raw * numerator / denominator + offset``.
+    """``canonical = raw * numerator / denominator + offset``, or the polynomial of that.
 
     A decimal gain is kept as a quotient, so that 1803 mm become 1.803 m and not 1.8030000000000002.
     """
@@ -26,25 +32,90 @@ class Linear:
     numerator: float
     denominator: float
     offset: float
+    polynomial: tuple[float, ...] = ()
 
     def value(self, raw: _N) -> _N:
         """The reading in the canonical unit."""
-        return raw * self.numerator / self.denominator + self.offset
+        straight = raw * self.numerator / self.denominator + self.offset
+        return horner(self.polynomial, straight) if self.polynomial else straight
 
     def raw(self, value: _N) -> _N:
-        """The raw number that would read so."""
-        return (value - self.offset) * self.denominator / self.numerator
+        """The raw number that would read so; NaN where a polynomial never does."""
+        straight = _inverse(self.polynomial, value) if self.polynomial else value
+        return (straight - self.offset) * self.denominator / self.numerator
+
+
+def horner(coefficients: Sequence[float], x: _N) -> _N:
+    """``a0 + a1 x + a2 x^2 + ...``."""
+    total = x * 0.0 + coefficients[-1]
+    for coefficient in reversed(coefficients[:-1]):
+        total = total * x + coefficient
+    return total
+
+
+def _inverse(coefficients: Sequence[float], value: _N) -> _N:
+    """Where a polynomial has a value: the smallest such place that is not negative, else the one nearest to 0."""
+    if isinstance(value, np.ndarray):
+        return np.array([_inverse(coefficients, float(one)) for one in value])
+    if not math.isfinite(value):
+        return math.nan
+    roots = np.polynomial.polynomial.polyroots([coefficients[0] - value, *coefficients[1:]])
+    real = roots.real[np.abs(roots.imag) <= _NEARLY * np.maximum(1.0, np.abs(roots))]
+    found = sorted(real, key=lambda root: (root < 0, abs(root)))
+    return float(found[0]) if found else math.nan
+
+
+class _Scale(NamedTuple):
+    """What makes a raw number a reading."""
+
+    unit: str
+    quantity: str
+    scale: float
+    offset: float
+    polynomial: tuple[float, ...]
+
+
+def linear(point: Measured, quantity: str | None = None, offset: float = 0.0) -> Linear:
+    """Fold scale, unit and an extra canonical ``offset``; raises ValueError for a unit that does not convert."""
+    return _folded(
+        _Scale(point.unit, quantity or point.quantity, point.scale, point.offset, point.polynomial), offset
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=4096)
-def linear(point: Measured, quantity: str | None = None, offset: float = 0.0) -> Linear:
-    """Fold scale, unit and an extra canonical ``offset``; raises ValueError for a unit that does not convert."""
-    gain, shift = conversion(point.unit, QUANTITIES[quantity or point.quantity].unit)
-    exact = Fraction(repr(point.scale)) * Fraction(repr(gain))
-    folded = Fraction(repr(point.offset)) * Fraction(repr(gain)) + Fraction(repr(shift)) + Fraction(repr(offset))
+def _folded(scale: _Scale, offset: float) -> Linear:
+    gain, shift = conversion(scale.unit, QUANTITIES[scale.quantity].unit)
+    if scale.polynomial:
+        constant, *rest = (coefficient * gain for coefficient in scale.polynomial)
+        return replace(_straight(scale, 1.0, 0.0, 0.0), polynomial=(constant + shift + offset, *rest))
+    return _straight(scale, gain, shift, offset)
+
+
+def _straight(scale: _Scale, gain: float, shift: float, offset: float) -> Linear:
+    exact = Fraction(repr(scale.scale)) * Fraction(repr(gain))
+    folded = Fraction(repr(scale.offset)) * Fraction(repr(gain)) + Fraction(repr(shift)) + Fraction(repr(offset))
     if exact.denominator > _LARGEST_DENOMINATOR:
         return Linear(float(exact), 1.0, float(folded))
     return Linear(float(exact.numerator), float(exact.denominator), float(folded))
+
+
+def shown(point: Measured, raw: float) -> float:
+    """What the device calls a raw number, in its own unit."""
+    straight = raw * point.scale + point.offset
+    return horner(point.polynomial, straight) if point.polynomial else straight
+
+
+def meaning(point: Measured, value: float) -> Text | None:
+    """What a code means, in words; None where the profile has none for it. Several bits are joined."""
+    if not math.isfinite(value):
+        return None
+    code = int(value)
+    if point.states:
+        return point.states.get(code)
+    found = [words for bit, words in sorted(point.bits.items()) if code >> bit & 1]
+    if not found:
+        return None
+    return Text(zh="、".join(words.zh for words in found), en=", ".join(words.en for words in found))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The page of the documentation about devices, made from their profiles: ``python -m device_profiles.document``."""
 
 import sys
+from collections.abc import Sequence
 
 from device_profiles import registry
 from device_profiles.field_model import FieldProfile
@@ -31,6 +32,7 @@ def _fields(profile: FieldProfile) -> str:
     parts.append("\n| point | quantity | device's unit | field | scale | range | over range | missing |\n")
     parts.append("|---|---|---|---|---|---|---|---|\n")
     parts += [f"{_start(point)} | `{point.field}` {_end(point)} |\n" for point in profile.points]
+    parts += _meanings(profile.points)
     parts += [f"\n- Defect: {defect}" for defect in profile.defects]
     for golden in profile.golden:
         said = "; ".join(f"`{one.asked}` -> `{one.sent}`" if one.asked else f"`{one.sent}`" for one in golden.messages)
@@ -43,6 +45,7 @@ def _registers(profile: Profile) -> str:
     parts.append("\n| point | quantity | device's unit | register | scale | range | over range | missing | gates |\n")
     parts.append("|---|---|---|---|---|---|---|---|---|\n")
     parts += [_row(point) for point in profile.points]
+    parts += _meanings(profile.points)
     parts += [f"\n- Output `{output.name}`: {_output(output)}" for output in profile.outputs]
     parts += [f"\n- Gate `{name}`: {_gate(profile, name)}" for name in profile.gates]
     parts += [f"\n- Variant `{name}`: {variant.note}" for name, variant in profile.variants.items()]
@@ -70,6 +73,20 @@ def _row(point: Point) -> str:
 def _start(point: Measured) -> str:
     quantity = QUANTITIES[point.quantity]
     return f"| {point.name} | {quantity.en} ({quantity.unit}) | {point.unit}"
+
+
+def _meanings(points: Sequence[Measured]) -> list[str]:
+    """What codes mean, and how a number that is not linear bends."""
+    found = []
+    for point in points:
+        for kind, named in (("Codes", point.states), ("Bits", point.bits)):
+            if named:
+                words = "; ".join(f"{number} {text.en} ({text.zh})" for number, text in sorted(named.items()))
+                found.append(f"\n- {kind} of `{point.name}`: {words}")
+        if point.polynomial:
+            terms = ", ".join(f"{coefficient:g}" for coefficient in point.polynomial)
+            found.append(f"\n- Polynomial of `{point.name}`, from the constant on: {terms}")
+    return found
 
 
 def _end(point: Measured) -> str:

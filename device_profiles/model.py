@@ -83,8 +83,9 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Measured(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One measured quantity: ``device value = raw * scale + offset`` in ``unit``, the unit that the device uses.
 
-    ``missing`` are raw numbers that mean "no reading"; ``valid`` is the range that the sensor can measure and
-    ``modulus`` the value at which a totaliser starts again, both in ``unit``.
+    With a ``polynomial`` [a0, a1, a2, ...] it is ``a0 + a1 x + a2 x^2 + ...`` with that as x. ``missing`` are raw
+    numbers that mean "no reading"; ``valid`` is the range that the sensor can measure and ``modulus`` the value at
+    which a totaliser starts again, both in ``unit``.
     """
 
     name: str
@@ -99,6 +100,12 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     danger: Danger = "high"
     """Beyond which end of ``valid`` a reading is doubtful evidence, not void."""
     modulus: float | None = None
+    polynomial: tuple[float, ...] = ()
+    """Of a device that is not linear (a thermistor, a weir): coefficients from the constant on."""
+    states: dict[int, Text] = {}
+    """What the numbers of a code mean: ``{0: {zh: 正常, en: well}, 3: {zh: 故障, en: faulty}}``."""
+    bits: dict[int, Text] = {}
+    """What the bits of a code mean, 0 the lowest."""
     note: str = ""
 
 
@@ -120,6 +127,7 @@ class PointChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     unit: str | None = None
     scale: float | None = None
     offset: float | None = None
+    polynomial: tuple[float, ...] | None = None
     valid: tuple[float, float] | None = None
     missing: tuple[float, ...] | None = None
 

@@ -121,6 +121,6 @@ def _valid(point: Measured, here: PointSettings) -> tuple[float, float]:
         if not here.valid[0] < here.valid[1]:
             raise ValueError(f"{point.name}: valid {list(here.valid)}, expected [low, high] with low < high")
         return here.valid
-    linear = convert.linear(point, here.quantity, here.offset)
+    linear = convert.linear(msgspec.structs.replace(point, polynomial=()), here.quantity, here.offset)
     low, high = sorted(linear.value((end - point.offset) / point.scale) for end in point.valid)
     return low, high

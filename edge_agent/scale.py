@@ -47,7 +47,8 @@ class Scale:
         self._numerator = np.array([column.linear.numerator for column in columns])
         self._denominator = np.array([column.linear.denominator for column in columns])
         self._offset = np.array([column.linear.offset for column in columns])
-        self._wide = wide
+        self._curves = _Curves(columns)
+        self._wide = wide or self._curves.any
         self._low = np.array([column.valid[0] for column in columns])
         self._high = np.array([column.valid[1] for column in columns])
         self._below = _verdicts(columns, "low")
@@ -57,8 +58,9 @@ class Scale:
         """Values in canonical units; NaN for one beyond the numbers of a float."""
         if not self._wide:
             return raw * self._numerator / self._denominator + self._offset
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             value = raw * self._numerator / self._denominator + self._offset
+            self._curves.apply(value)
         return np.where(np.isfinite(value), value, np.nan)
 
     def judge(self, value: F64, cause: U16) -> tuple[U8, U16]:
@@ -70,6 +72,23 @@ class Scale:
             quality[above] = self._above[above]
             cause = np.where(below | above, cause | np.uint16(Cause.RANGE), cause)
         return quality, cause
+
+
+class _Curves:
+    """Columns whose value is a polynomial of the straight one; coefficients (k, m) from the constant on."""
+
+    def __init__(self, columns: Sequence[Scaled]) -> None:
+        found = [column.linear.polynomial for column in columns]
+        self._at = np.flatnonzero([bool(polynomial) for polynomial in found])
+        self.any = bool(self._at.size)
+        highest = max(map(len, found), default=0)
+        padded = [(*found[at], *(highest - len(found[at])) * (0.0,)) for at in self._at]
+        self._coefficients = np.array(padded, np.float64).reshape(len(self._at), highest).T
+
+    def apply(self, value: F64) -> None:
+        """Bend values in place."""
+        if self.any:
+            value[self._at] = np.polynomial.polynomial.polyval(value[self._at], self._coefficients, tensor=False)
 
 
 def _verdicts(columns: Sequence[Scaled], end: Danger) -> U8:

@@ -139,4 +139,4 @@ def _column(text: str, header: str, unit: str, point: Point) -> Column:
 def _as_shown(point: Point, value: float) -> float:
     raw = convert.linear(point).raw(value)
     whole = raw if model.register(point.register).type.is_float or np.isnan(raw) else round(raw)
-    return whole * point.scale + point.offset
+    return convert.shown(point, whole)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from device_profiles import convert
 from device_profiles.model import Measured
 from edge_agent.compiled import AnyBusPlan, AnyDevicePlan, DevicePlan, FieldDevicePlan, PushedPlan
 from edge_agent.decode import Column
@@ -18,6 +19,7 @@ from gateway.tools.hearing import Heard, Hearing
 from gateway.tools.ports import connect
 from telemetry.clock import SystemClock
 from telemetry.quality import Cause, Quality
+from telemetry.series import Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,8 @@ class Value:
     shows: float | None = None
     """What the device's own display should show, in ``shows_unit``; None where that is not known."""
     shows_unit: str = ""
+    says: Text | None = None
+    """What a code means, where the profile says it."""
 
     @property
     def in_range(self) -> bool:
@@ -105,8 +109,9 @@ def as_displayed(reading: DeviceReading, plan: AnyDevicePlan, points: Sequence[M
     values = []
     for one in reading.values:
         linear, point = own[one.point]
-        shows = None if one.value is None else float(f"{linear.raw(one.value) * point.scale + point.offset:.9g}")
-        values.append(replace(one, shows=shows, shows_unit=point.unit))
+        shows = None if one.value is None else float(f"{convert.shown(point, linear.raw(one.value)):.9g}")
+        says = None if shows is None else convert.meaning(point, shows)
+        values.append(replace(one, shows=shows, shows_unit=point.unit, says=says))
     return replace(reading, values=tuple(values))
 
 

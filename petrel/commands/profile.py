@@ -48,6 +48,10 @@ def show(
         print_line(f"Defect: {defect}")
     where = "register" if isinstance(profile, Profile) else "field"
     print_table(("point", "quantity", "unit", where, "valid range"), map(_row, profile.points))
+    for point in profile.points:
+        for kind, named in (("code", point.states), ("bit", point.bits)):
+            for number, words in sorted(named.items()):
+                print_line(f"{point.name} {kind} {number}: {words.en} / {words.zh}")
 
 
 @app.command()

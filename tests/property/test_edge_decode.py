@@ -2,8 +2,10 @@
 
 import math
 import struct
+from fractions import Fraction
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -73,6 +75,31 @@ def test_decoding_many_columns_at_once_is_decoding_each(taken, registers, coils)
         value, quality, cause = slowly(column, registers, coils)
         np.testing.assert_equal(found.value[row], value)
         assert (found.quality[row], found.cause[row]) == (quality, cause), column
+
+
+@given(
+    st.lists(st.integers(-1000, 1000).map(lambda tenths: tenths / 10), min_size=2, max_size=5),
+    st.integers(0, 65_535),
+    st.sampled_from([(1.0, 0.0), (0.01, -40.0)]),
+)
+def test_a_polynomial_bends_what_scale_and_offset_give(coefficients, word, line):
+    """Against exact fractions; the column beside it stays straight."""
+    scale, offset = line
+    bent = Linear(scale, 1.0, offset, tuple(coefficients))
+    register = Register(Table.HOLDING, 0, TYPES["u16"])
+    columns = [Column(register=register, linear=bent), Column(register=register, linear=Linear(scale, 1.0, offset))]
+    found = Decoder([Span(Table.HOLDING, 0, 1)], columns).decode([struct.pack(">H", word)])
+    x = Fraction(word) * Fraction(scale) + Fraction(offset)
+    exact = sum(Fraction(one) * x**power for power, one in enumerate(coefficients))
+    size = sum(abs(Fraction(one) * x**power) for power, one in enumerate(coefficients))
+    assert abs(Fraction(found.value[0]) - exact) <= size * Fraction(1, 10**12)
+    assert found.value[1] == word * scale + offset
+
+
+@given(st.floats(0, 60), st.sampled_from([(0.0, 0.0, 1.38), (0.5, 2.0, 0.0, 0.01), (100.0, -1.5)]))
+def test_a_simulated_device_finds_the_raw_number_of_a_polynomial(raw, coefficients):
+    bent = Linear(1.0, 10.0, 0.0, coefficients)
+    assert bent.raw(bent.value(raw)) == pytest.approx(raw, abs=1e-6)
 
 
 def test_sixteen_decimal_digits_lose_none():

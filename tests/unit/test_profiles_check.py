@@ -1,12 +1,14 @@
 """A profile that can't be is refused: one line with file, line, what was found and what was expected."""
 
+import math
 from pathlib import Path
 
 import pytest
 
-from device_profiles import model, registry
+from device_profiles import convert, model, registry
 from device_profiles.check import check
 from device_profiles.model import Profile, Table
+from telemetry.series import Text
 from telemetry.settings import SettingsError, parse
 
 GOOD = """\
@@ -45,6 +47,15 @@ def checked(text: str) -> Profile:
     return check(parse(text, Path("gauge.yaml"), Profile))
 
 
+def test_codes_say_what_they_mean():
+    states = checked(GOOD.replace("valid: [0, 1]}", "valid: [0, 1], states: {1: {zh: 开, en: on}}}")).points[1]
+    assert [convert.meaning(states, value) for value in (1.0, 0.0, math.nan)] == [Text(zh="开", en="on"), None, None]
+    named = "valid: [0, 9], bits: {0: {zh: 甲, en: A}, 2: {zh: 乙, en: B}}}"
+    bits = checked(GOOD.replace("valid: [0, 1]}", named)).points[1]
+    said = [convert.meaning(bits, value) for value in (5.0, 4.0, 2.0)]
+    assert said == [Text(zh="甲、乙", en="A, B"), Text(zh="乙", en="B"), None]
+
+
 def test_the_good_one_is_good():
     assert checked(GOOD).points[0].missing == (0x7FFFFFFF,)
 
@@ -57,6 +68,27 @@ MISTAKES = [
     ("holding 0x0001 s32", "holding 0x0001 s32 abdc", 14, "is no register, expected like 'holding 0x0010 s32 cdab'"),
     ("holding 0x0001 s32", "holding 0x0001 u8", 14, "is no register, expected like"),
     ("holding 0x0001 s32", "holding 0x0001 bit 16", 14, "is no register, expected like"),
+    ("    gates: [signal]", "    polynomial: [2]", 17, "[2.0], expected two numbers or more"),
+    (
+        "    gates: [signal]",
+        "    polynomial: [2, 1, 0]",
+        17,
+        "[2.0, 1.0, 0.0], expected two numbers or more, the last one not 0",
+    ),
+    ("    gates: [signal]", "    polynomial: [2, 1]\n    modulus: 5", 17, "polynomial of a totaliser, expected scale"),
+    (
+        "    gates: [signal]",
+        "    states: {1: {zh: 甲, en: A}}",
+        17,
+        "states of water_level, expected a quantity that is a code",
+    ),
+    ("valid: [0, 1]}", "valid: [0, 1], bits: {64: {zh: 甲, en: A}}}", 18, "64, expected 0 to 63"),
+    (
+        "valid: [0, 1]}",
+        "valid: [0, 1], bits: {1: {zh: 甲, en: A}}, states: {1: {zh: 甲, en: A}}}",
+        18,
+        "expected one of them",
+    ),
     ("holding 0x0001 s32", "register 0x0001 s32", 14, "'register 0x0001 s32' is no register, expected like"),
     ("holding 0x0001 s32", "holding 0x000F s32", 14, "stands in the hole 'holding 0x0010-0x001F', expected registers"),
     ("max_registers: 10", "max_registers: 1", 14, "2 registers, expected at most max_registers 1"),
