@@ -6,15 +6,12 @@ from typing import Annotated
 
 import typer
 
-from petrel.commands import orders
+from petrel.commands import config, orders
 from petrel.commands.line import Baud, Parity_, Serial, SerialServer, Stop_, Tcp, units_of
 from petrel.commands.output import print_json, print_line, print_looks, progress, quiet
 from petrel.errors import in_one_line
 
 app = typer.Typer(no_args_is_help=True, help="The box in the field: check its settings, run it, ask how it is.")
-app.command()(orders.key)
-app.command()(orders.account)
-app.add_typer(orders.command, name="command")
 File = Annotated[Path, typer.Argument(help="The gateway's settings, gateway.yaml.")]
 
 
@@ -136,3 +133,9 @@ def status(file: File, json: Annotated[bool, typer.Option("--json", help="Machin
         print_json(read_status(folder))
     else:
         print_line(status_text(folder))
+
+
+app.command()(orders.key)
+app.command()(orders.account)
+app.add_typer(orders.command, name="command")
+app.add_typer(config.app, name="config")
