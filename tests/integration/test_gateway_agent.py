@@ -225,6 +225,18 @@ async def test_a_gateway_that_wakes_in_1970_says_so_and_sends_when_the_time_is_k
     assert "line       0.00" in text
 
 
+async def test_what_the_line_carried_is_counted_on_after_a_restart(broker, centre, tmp_path):
+    plan = plan_for(broker.port, tmp_path / "spool")
+    carried = []
+    for _ in range(2):
+        async with running(plan, SystemClock(), 3) as (gateway, ticker):
+            await ticker.done.wait()
+            await centre.until(lambda gateway=gateway: gateway.spool.stats().batches == 0)
+        carried.append(read_status(plan.spool_dir).status.line)
+    assert carried[0].month_bytes > 500
+    assert carried[1].month_bytes > 1.5 * carried[0].month_bytes
+
+
 def test_status_of_a_gateway_that_never_ran_is_said(tmp_path):
     assert "not running" in status_text(tmp_path / "nothing")
     assert "0 batches" in status_text(tmp_path / "nothing")
