@@ -18,6 +18,9 @@ from edge_agent.screen import screen_of
 from gateway.coalescer import Coalescer
 from gateway.line import SPARING_S, LineMeter
 from gateway.mailbox import Mailbox
+from gateway.outputs.outputs import Outputs
+from gateway.remote.configuration import Parts, RemoteConfiguration
+from gateway.remote.desk import Desk
 from gateway.remote.remote import Remote, RemoteError, open_remote
 from gateway.settings import GatewayPlan
 from gateway.spool import Spool, Stats, keep_synced
@@ -68,6 +71,7 @@ class Gateway:
         self._clock = clock
         timing = timing or Timing()
         self._status_ns = round(timing.status_s * SECOND_NS)
+        self._trial_s = timing.trial_s
         self.polled_rows = 0
         self.spool = Spool.open(plan.spool_dir, plan.limits, clock)
         before = read_status(plan.spool_dir)
@@ -155,11 +159,27 @@ class Gateway:
         if self._plan.remote is None or not isinstance(self._source, Acquisition):
             return None
         try:
-            return open_remote(self._plan, self._plan.remote, self._clock, self._mailbox, self._source, _fixed)
+            return open_remote(
+                self._plan, self._plan.remote, self._clock, self._mailbox, self._source, self._changeable
+            )
         except RemoteError as exc:
             self._deaf = f"no orders are taken: {exc}"
             _LOG.error("no orders are taken", reason=str(exc))
             return None
+
+    def _changeable(self, desk: Desk, outputs: Outputs) -> RemoteConfiguration | None:
+        remote, acquisition = self._plan.remote, self._source
+        if remote is None or remote.document is None or not isinstance(acquisition, Acquisition):
+            return None
+        parts = Parts(
+            acquisition=acquisition,
+            screen=self._screen,
+            uplink=self.uplink,
+            outputs=outputs,
+            mailbox=self._mailbox,
+            acked_rows=lambda: self.spool.stats().acked_rows,
+        )
+        return RemoteConfiguration(self._plan, remote, self._clock, parts, desk.reply, self._trial_s)
 
     def _sink(self, batch: Batch) -> None:
         """Screen what was read; what is urgent takes along everything that has not left, and goes first."""
@@ -205,7 +225,3 @@ class Gateway:
                 told_s = now_s
                 await self.uplink.report()
             await self._clock.sleep_until(self._clock.now_ns() + self._status_ns)
-
-
-def _fixed(*_: object) -> None:
-    """Nobody changes the configuration."""
