@@ -63,7 +63,11 @@ async def _play(chosen: Options, ready: Callable[[Where], None]) -> None:
     player = Player(chosen.recording, chosen.speed)
     if chosen.call is not None:
         ready({"calls": "{}:{}".format(*chosen.call)})
-        await call(player, *chosen.call)
+        try:
+            await call(player, *chosen.call)
+        except ConnectionRefusedError as exc:
+            host, port = chosen.call
+            raise CommandError(f"{host}:{port}: Connection refused, expected a gateway that listens") from exc
     elif chosen.tcp is not None:
         async with on_tcp(player, *chosen.tcp) as endpoint:
             ready({"tcp": str(endpoint)})

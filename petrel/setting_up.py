@@ -1,6 +1,5 @@
 """``petrel gateway init``: asks what only a person knows, finds out what a line can tell, and writes the file."""
 
-import asyncio
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,11 +11,11 @@ import typer
 from edge_agent.lines.line import LineDownError
 from gateway.tools import ports
 from gateway.tools.init import Draft, Member, Place, unfit, write
-from gateway.tools.scan import Found, Scan, scan
+from gateway.tools.scan import Found, Scan, empty, scan
 from gateway.tools.target import Reach
 from gateway.tools.tries import settings
 from petrel.commands.line import reach
-from petrel.commands.output import print_line, progress
+from petrel.commands.output import finished, print_line, progress
 from petrel.errors import CommandError, in_one_line
 
 T = TypeVar("T", str, float)
@@ -168,8 +167,9 @@ def _members(given: Given, asker: Asker, where: Reach) -> tuple[list[Member], li
         tries = settings(where, "modbus", (where.baud,), (where.parity,) if where.parity else ())
     plan = Scan(reach=where, protocol="modbus", settings=tuple(tries), units=given.units)
     print_line(str(plan))
+    report = empty(plan)
     with in_one_line(LineDownError), progress(plan.questions) as told:
-        report = asyncio.run(scan(plan, told, max(_WITHIN_S, plan.longest_s)))
+        finished(scan(plan, report, told, max(_WITHIN_S, 2 * plan.longest_s)))
     if report.setting is not None:
         found = report.setting
         where = replace(where, baud=found.baud, parity=found.parity, stop=found.stop)

@@ -8,6 +8,7 @@ import os
 import termios
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Protocol
 
 import serial
@@ -67,7 +68,7 @@ class SerialWire:
         plan = self._plan
         try:
             port = serial.Serial(
-                plan.port, plan.baud, bytesize=plan.data, parity=plan.parity, stopbits=plan.stop, timeout=0,
+                plan.port, plan.baud, bytesize=plan.data, parity=_parity(plan), stopbits=plan.stop, timeout=0,
                 write_timeout=0, exclusive=True,
             )  # fmt: skip
         except (OSError, ValueError) as exc:
@@ -119,6 +120,11 @@ class SerialWire:
     def _lost(self, reason: str) -> None:
         if self._ears is not None:
             self._ears.lost(reason)
+
+
+def _parity(plan: SerialPlan) -> str:
+    """A pseudo-terminal (a simulated line) has no parity, and refuses one when nothing else is set anew."""
+    return "N" if Path(plan.port).resolve().parent.name == "pts" else plan.parity
 
 
 class TcpWire:

@@ -41,10 +41,16 @@ async def fits(line: Line | HalfDuplex, reach: Reach, protocol: str, who: Named)
     for name in registry.names():
         profile = registry.load(name)
         device = _device(line, reach, profile, who) if profile.protocol == protocol else None
-        fit = None if device is None else _judged(name, (await read_device(device)).values, profile)
+        fit = None if device is None else _judged(name, await _values(device), profile)
         if fit is not None:
             found.append(fit)
     return sorted(found, key=lambda fit: (fit.all_zero, -fit.in_range / fit.points, -fit.points, fit.profile))
+
+
+async def _values(device: Pollable) -> Sequence[Value]:
+    """What it reads; asked once more where one answer was lost, since that says nothing of the profile."""
+    reading = await read_device(device)
+    return (reading if reading.problem is None else await read_device(device)).values
 
 
 def _device(line: Line | HalfDuplex, reach: Reach, profile: Profile | FieldProfile, who: Named) -> Pollable | None:

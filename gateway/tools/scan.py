@@ -48,6 +48,8 @@ class Scan:
     protocol: Protocol
     settings: tuple[Setting, ...]
     units: tuple[int, ...]
+    try_profiles: bool = True
+    """On who answers: each profile reads what it would."""
 
     @property
     def questions(self) -> int:
@@ -64,7 +66,7 @@ class Scan:
 
     def __str__(self) -> str:
         return (
-            f"{self.reach.end}: {self.questions} questions, up to {duration(self.longest_s)} and a little for each who "
+            f"{self.reach.end}: {self.questions} questions, up to {duration(self.longest_s)} and more for each who "
             "answers; only reads"
         )
 
@@ -105,17 +107,26 @@ class ScanReport:
     cut_off: bool = False
 
 
-async def scan(plan: Scan, progress: Progress, within_s: float) -> ScanReport:
-    """Ask; raises LineDownError where there is no line. What was found by the end of ``within_s`` is told."""
-    report = ScanReport(end=plan.reach.end, protocol=plan.protocol)
+async def scan(plan: Scan, report: ScanReport, progress: Progress, within_s: float) -> None:
+    """Ask, and note in ``report`` what comes, for ``within_s`` real seconds at most, or until cancelled.
+
+    Raises LineDownError where there is no line.
+    """
     began = time.monotonic()
+    report.cut_off = True
     try:
         async with asyncio.timeout(within_s):
             await _scan(plan, report, progress)
+            report.cut_off = False
     except TimeoutError:
-        report.cut_off = True
-    report.took_s = round(time.monotonic() - began, 3)
-    return report
+        return
+    finally:
+        report.took_s = round(time.monotonic() - began, 3)
+
+
+def empty(plan: Scan) -> ScanReport:
+    """The report of a scan that has not begun."""
+    return ScanReport(end=plan.reach.end, protocol=plan.protocol)
 
 
 async def _scan(plan: Scan, report: ScanReport, progress: Progress) -> None:
@@ -221,6 +232,8 @@ class _Asker:
     async def _found(self, line: Line | HalfDuplex, who: Named, address: str, said: str, took_s: float) -> None:
         found = Found(address=address, unit=who.unit, setting=self.name, said=said, took_s=round(took_s, 4))
         self.report.found.append(found)
+        if not self.plan.try_profiles:
+            return
         reach = self.plan.reach
         if self.setting is not None:
             reach = replace(reach, baud=self.setting.baud, parity=self.setting.parity, stop=self.setting.stop)
@@ -250,7 +263,7 @@ def not_tried(plan: Scan, report: ScanReport) -> list[str]:
     done = {*report.tried, *report.refused}
     left = [str(setting) for setting in plan.settings if str(setting) not in done]
     if report.cut_off:
-        told.append(f"the time was over after {report.asked} of {plan.questions} questions")
+        told.append(f"it ended after {report.asked} of {plan.questions} questions")
     if report.refused:
         told.append(f"settings {', '.join(report.refused)}, which the port can't take")
     if left:

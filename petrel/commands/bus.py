@@ -1,14 +1,14 @@
 """``petrel bus``: who is on a line, how well it is used, and what goes over it."""
 
-import asyncio
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
 
 from petrel.commands.line import Echo, Json, Serial, SerialServer, Stop_, Tcp, reach, units_of
-from petrel.commands.output import print_json, print_line, print_table, progress, quiet
+from petrel.commands.output import finished, print_json, print_line, print_table, progress, quiet
 from petrel.errors import CommandError, in_one_line
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def scan(
     parity: Annotated[str, typer.Option(metavar="N,E,O", help="Parities to try; else the likeliest.")] = "",
     stop: Stop_ = None,
     protocol: Annotated[str, typer.Option(help="modbus, dlt645, cjt188 or sdi12.")] = "modbus",
+    profiles: Annotated[bool, typer.Option(help="Read who answers by every profile, to see which fit.")] = True,
     echo: Echo = False,
     timeout: Annotated[float, typer.Option(help="Wait for each answer to begin, in seconds.", min=0.02, max=5)] = 0.2,
     within: Annotated[float, typer.Option(help="Seconds that it may take at most.", min=1)] = 600.0,
@@ -55,9 +56,10 @@ def scan(
     """
     from edge_agent.lines.line import LineDownError
     from gateway.tools import scan as tool
+    from petrel import run as process
 
     where = reach(serial=serial, serial_server=serial_server, tcp=tcp, stop=stop, echo=echo, timeout=timeout)
-    plan = _plan(where, protocol, units, baud, parity)
+    plan = replace(_plan(where, protocol, units, baud, parity), try_profiles=profiles)
     if plan.longest_s > within:
         raise CommandError(
             f"{plan.questions} questions take up to {tool.duration(plan.longest_s)}, expected at most "
@@ -66,8 +68,9 @@ def scan(
         )
     if not json:
         print_line(str(plan))
+    report = tool.empty(plan)
     with in_one_line(LineDownError), progress(plan.questions) as told:
-        report = asyncio.run(tool.scan(plan, told, within))
+        process.run(tool.scan(plan, report, told, within))
     _tell_scan(plan, report, json=json)
     if not report.found:
         raise CommandError(f"{where.end}: nobody answered; look at power, A and B, and what was not tried")
@@ -139,7 +142,7 @@ def _scan_facts(report: "ScanReport") -> dict[str, object]:
 
 
 def _found_row(found: "Found") -> tuple[object, ...]:
-    which = ", ".join(map(str, found.fits)) or "none of the catalogue"
+    which = ", ".join(map(str, found.fits)) or "-"
     return found.address, found.setting, found.said, f"{found.took_s * 1000:.0f}", which
 
 
@@ -162,7 +165,7 @@ def bench(
     if isinstance(plan, PushedPlan):
         raise CommandError(f"bus {plan.name}: its devices report by themselves, expected a bus that is polled", code=2)
     with in_one_line(LineDownError):
-        report = asyncio.run(tool.bench(plan, seconds, turnaround))
+        report = finished(tool.bench(plan, seconds, turnaround))
     if json:
         print_json(report)
     else:
@@ -210,6 +213,7 @@ def trace(
     Reports of devices that send by themselves are shown and not acknowledged.
     """
     from gateway.tools import trace as tool
+    from petrel import run as process
     from telemetry import recording
     from telemetry.clock import SystemClock
 
@@ -224,7 +228,7 @@ def trace(
         print_json(reading) if json else _tell_reading(reading)
 
     try:
-        asyncio.run(tool.trace(plan, ear, read, rounds=rounds, every_s=every, wait_s=wait))
+        process.run(tool.trace(plan, ear, read, rounds=rounds, every_s=every, wait_s=wait))
     finally:
         if out is not None:
             with in_one_line(OSError):

@@ -1,6 +1,5 @@
 """``petrel device``: read one device now, or find out how its numbers are written."""
 
-import asyncio
 import re
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -22,7 +21,7 @@ from petrel.commands.line import (
     Variant,
     reach,
 )
-from petrel.commands.output import print_json, print_line, print_table, quiet
+from petrel.commands.output import finished, print_json, print_line, print_table, quiet
 from petrel.errors import CommandError
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ def _read(where: "Reach", named: "Named", wait_s: float) -> "DeviceReading":
     from gateway.tools.target import plan, points
 
     found = plan(where, named.settings())
-    (reading,) = asyncio.run(tool.read_bus(found, wait_s=wait_s))
+    (reading,) = finished(tool.read_bus(found, wait_s=wait_s))
     return tool.as_displayed(reading, found.devices[0], points(named))
 
 
@@ -163,7 +162,7 @@ def _guess(where: "Reach", named: "Named", point: str | None, shows: str | None)
     if not isinstance(found, BusPlan):
         raise CommandError(f"{named.profile} speaks {profile.protocol}, expected a device that speaks Modbus", code=2)
     try:
-        return asyncio.run(tool.guess(found, profile, chosen, None if shows is None else tool.Shown(text=shows)))
+        return finished(tool.guess(found, profile, chosen, None if shows is None else tool.Shown(text=shows)))
     except LineDownError as exc:
         raise CommandError(str(exc)) from exc
     except LineError as exc:

@@ -1,6 +1,5 @@
 """``petrel gateway``: check a gateway's settings, run it, ask how it is."""
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +7,7 @@ import typer
 
 from petrel.commands import config, orders
 from petrel.commands.line import Baud, Parity_, Serial, SerialServer, Stop_, Tcp, units_of
-from petrel.commands.output import print_json, print_line, print_looks, progress, quiet
+from petrel.commands.output import finished, print_json, print_line, print_looks, progress, quiet
 from petrel.errors import in_one_line
 
 app = typer.Typer(no_args_is_help=True, help="The box in the field: check its settings, run it, ask how it is.")
@@ -82,7 +81,7 @@ def _check(file: Path, *, desk: bool, wait_s: float = 30.0, json: bool = False) 
         report = checking.check(file)
     else:
         with progress(1) as told:
-            report = asyncio.run(checking.check_on_site(file, wait_s, told))
+            report = finished(checking.check_on_site(file, wait_s, told))
     if json:
         print_json(report)
     else:

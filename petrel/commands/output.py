@@ -3,18 +3,21 @@
 import logging
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
+from petrel.errors import CommandError
+
 if TYPE_CHECKING:
     from gateway.tools.look import Look
 
+T = TypeVar("T")
 _WIDTH: Final = 80
 
 
@@ -58,6 +61,21 @@ def progress(total: int) -> Iterator[Callable[[int, int, str], None]]:
     ) as bar:  # fmt: skip
         task = bar.add_task("", total=total)
         yield lambda done, of, what: bar.update(task, completed=done, total=of, description=what)
+
+
+def finished(work: Coroutine[Any, Any, T]) -> T:
+    """The result of a tool; raises CommandError where a signal ended it before there was one."""
+    from petrel.run import run
+
+    done: list[T] = []
+
+    async def kept() -> bool:
+        done.append(await work)
+        return True
+
+    if run(kept()) is None:
+        raise CommandError("interrupted")
+    return done[0]
 
 
 def quiet() -> None:
