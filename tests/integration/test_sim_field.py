@@ -1,7 +1,7 @@
 """Simulated devices of every other protocol than Modbus on real lines, heard by the gateway in lock step."""
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from itertools import pairwise
 
@@ -53,9 +53,9 @@ class Gateway(msgspec.Struct):
 
 
 def observe(station: str, point: str, quantity: str, time_ns: int) -> float:
-    """A world that rises by one a period."""
+    """A world that rises by one a period, five times, and falls back."""
     fixed = {"fire_alarm": 0.0, "component_state": 0.0, "power_factor": 0.5}
-    return fixed.get(quantity, 3.0 + (time_ns - START_NS) / PERIOD_NS)
+    return fixed.get(quantity, 3.0 + (time_ns - START_NS) / PERIOD_NS % 5)
 
 
 def settings(text: str, folder) -> tuple[BusSettings, ...]:
@@ -118,6 +118,20 @@ async def test_every_protocol_is_read_at_its_moments_in_lock_step(tmp_path):
                     assert value == pytest.approx(expected, abs=step), series
 
 
+@pytest.mark.parametrize("bus", ["buoy", "ranger"])
+async def test_who_talks_on_a_line_holds_data_time_until_the_gateway_has_read_it(tmp_path, bus):
+    """Nobody answers there: a row of a later moment than its value would be a lie."""
+    async with drill(only(bus), tmp_path) as (clock, plans, _, batches):
+        async with asyncio.timeout(30):
+            await clock.run(START_NS + 100 * PERIOD_NS)
+    (device,) = plans[0].devices
+    own = [row for row in rows(batches) if row[0] == device.ids[0]]
+    assert [row[1] for row in own] == [START_NS + at * PERIOD_NS for at in range(1, 101)]
+    quantity = device.series[0].quantity
+    wrong = [t for _, t, value, *_ in own if value != pytest.approx(observe("s", "", quantity, t), abs=0.01)]
+    assert not wrong
+
+
 async def test_hours_are_means_and_come_with_the_moment_at_which_they_began(tmp_path):
     async with drill(only("air"), tmp_path) as (clock, plans, _, batches):
         async with asyncio.timeout(30):
@@ -170,10 +184,12 @@ async def test_a_logger_repeats_what_nobody_confirms(tmp_path):
     heard: list[bytes] = []
 
     async def centre(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.readuntil(b"\r\n"):
-            heard.append(data)
-            if len(heard) > 1:
-                writer.write(hj212.encode(hj212.answer(hj212.decode(data))))
+        with suppress(asyncio.IncompleteReadError):
+            while data := await reader.readuntil(b"\r\n"):
+                heard.append(data)
+                if len(heard) > 1:
+                    writer.write(hj212.encode(hj212.answer(hj212.decode(data))))
+        writer.close()
 
     clock = LockstepClock(START_NS)
     twins = lines(settings(only("air"), tmp_path))
