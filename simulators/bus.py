@@ -19,6 +19,7 @@ _LOG: Final = structlog.get_logger()
 _NOBODY: Final = 0
 """pymodbus gives requests for unknown units to unit 0, if there is one: there they are silenced."""
 _READS: Final = {1: Table.COIL, 2: Table.DISCRETE, 3: Table.HOLDING, 4: Table.INPUT}
+_WRITES: Final = {5: Table.COIL, 6: Table.HOLDING, 15: Table.COIL, 16: Table.HOLDING}
 _WORD: Final = 16
 _TCP_UNIT_AT: Final = 6
 
@@ -79,7 +80,9 @@ class Bus:
         registers: list[int],
         written: list[int] | list[bool] | None,
     ) -> ExcCodes | None:
-        """Fill the registers of one table just before they are read."""
+        """Fill the registers of one table just before they are read; take what is written."""
+        if written is not None and function in _WRITES:
+            twin.put(_WRITES[function], address, written)
         if written is not None or function not in _READS:
             return None
         now_ns = self._clock.now_ns()

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from device_profiles import convert, model
 from device_profiles.convert import Patch
 from device_profiles.model import Gate, Point, Profile, Table
+from device_profiles.output import Output
 
 OWN: Final = frozenset({"device_state"})
 """Quantities that a device knows about itself: a twin works, so they are 0 but for what its gates ask."""
@@ -69,6 +70,10 @@ class Twin:
         instruments = [_Instrument(point, unit.points.get(point.name, Choice())) for point in unit.profile.points]
         self._gates = {name: _Gate(gate) for name, gate in unit.profile.gates.items()}
         self._spots = [one.spot for one in instruments] + [gate.spot for gate in self._gates.values()]
+        self._outputs = [_Output(output) for output in unit.profile.outputs]
+        self._spots += [spot for output in self._outputs for spot in output.spots]
+        self._set: Memory = {}
+        """What was written to outputs: they stay as they were set."""
         self._instruments = [one for one in instruments if not one.idle]
         self._told = {(one.spot.table, one.spot.address) for one in self._instruments}
         """Where the world has its say: a gate there is as open as the world says."""
@@ -91,7 +96,13 @@ class Twin:
                 _write(memory, convert.steer(gate.gate, opened=False))
             elif name not in lost and not gate.is_open(memory) and gate.place not in self._told:
                 _write(memory, convert.steer(gate.gate, opened=True))
-        return memory
+        return memory | self._set
+
+    def put(self, table: Table, address: int, words: Sequence[int]) -> None:
+        """Somebody writes: outputs take it and show it, whatever else is written is forgotten."""
+        for at, word in enumerate(words, start=address):
+            for output in self._outputs:
+                self._set |= output.shown(table, at, int(word))
 
     def areas(self, most: int = 16) -> Iterator[tuple[Table, int, int]]:
         """Runs of addresses that answer: table, first, one past the last. Gaps up to ``most`` are bridged with zeros.
@@ -139,6 +150,20 @@ class _Instrument:
         if self.point.gates:
             return self.linear.value(0.0)
         raise SilentDeviceError(f"{self.name}: no reading, and no code for that")
+
+
+class _Output:
+    """An output of a twin: where it is set, and where it shows it."""
+
+    def __init__(self, output: Output) -> None:
+        self.spots = [model.register(text) for text in (output.register, output.read_back) if text is not None]
+
+    def shown(self, table: Table, address: int, word: int) -> Memory:
+        """Where a word that is written can be read afterwards; nowhere, when it is not this output's."""
+        spot = self.spots[0]
+        if spot.table is not table or not spot.address <= address < spot.end:
+            return {}
+        return {(one.table, one.address + address - spot.address): word for one in self.spots}
 
 
 class _Gate:

@@ -149,3 +149,27 @@ def test_the_choices_of_a_site_reach_the_twin(name):
     )
     assert chosen.memory(observe, NOW_NS) == plain.memory(observe, NOW_NS)
     assert "other" in asked
+
+
+OUTPUTS = [(name, output) for name in NAMES for output in registry.load(name).outputs]
+
+
+@pytest.mark.parametrize(("name", "output"), OUTPUTS, ids=[f"{name}-{output.name}" for name, output in OUTPUTS])
+async def test_an_output_of_a_twin_stays_as_it_was_set(name, output, tmp_path):
+    profile = registry.load(name)
+    unit = Unit(device="one", unit=7, profile=profile, station="bench", points={})
+    line = Line(bus="bus", transport=profile.transports[0], units=(unit,))
+    spot, shown = model.register(output.register), model.register(output.read_back or output.register)
+    assert (spot.count, spot.type.name) in ((1, "bit"), (1, "u16")), "teach this test wider outputs first"
+    async with serve([line], Bench(profile), LockstepClock(NOW_NS), tmp_path) as endpoints:
+        client = client_of(endpoints["bus"])
+        assert await client.connect()
+        write = client.write_coil if spot.table is Table.COIL else client.write_register
+        read = {Table.COIL: client.read_coils, Table.DISCRETE: client.read_discrete_inputs}.get(
+            shown.table, client.read_holding_registers
+        )
+        for value in (int(output.range[1]), int(output.safe)):
+            assert not (await write(spot.address, value, device_id=7)).isError()
+            answer = await read(shown.address, count=1, device_id=7)
+            assert (answer.bits[0] if shown.table.is_bits else answer.registers[0]) == value
+        client.close()
