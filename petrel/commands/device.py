@@ -103,7 +103,8 @@ def _row(value: "Value") -> tuple[object, ...]:
     from telemetry.quantity import QUANTITIES
 
     number = "-" if value.value is None else f"{value.value:.7g} {value.unit}"
-    shows = "-" if value.shows is None else f"{value.shows:.7g} {value.shows_unit}"
+    said = value.shows_unit if value.says is None else f"{value.says.en} {value.says.zh}"
+    shows = "-" if value.shows is None else f"{value.shows:.7g} {said}"
     check = "ok" if value.in_range else " ".join((value.quality, *value.cause))
     return value.point, QUANTITIES[value.quantity].zh, number, shows, check
 

@@ -70,6 +70,16 @@ async def test_a_reading_beside_the_display(served, room):
     assert "水位" in table.out
 
 
+async def test_a_code_is_read_in_words(served, room):
+    state = "quantity: device_state, unit: code, register: holding 4 u16, valid: [0, 9]"
+    text = ROOM.replace("quantity: water_level, unit: mm, register: holding 4 s16, valid: [0, 1000]", state)
+    room.write_text(text.replace("9]}", "9], states: {3: {zh: 故障, en: faulty}}}"), encoding="utf-8")
+    where = await served({4: 3})
+    ended = await petrel("device", "read", room, "--tcp", where, "--json")
+    assert ended.json["values"][0]["says"] == {"zh": "故障", "en": "faulty"}
+    assert "3 faulty 故障" in (await petrel("device", "read", room, "--tcp", where)).out
+
+
 async def test_a_reading_beyond_the_range_is_shown_and_doubted(served, room):
     where = await served({4: 2000})
     ended = await petrel("device", "read", room, "--tcp", where)
