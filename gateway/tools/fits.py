@@ -44,7 +44,8 @@ async def fits(line: Line | HalfDuplex, reach: Reach, protocol: str, who: Named)
         fit = None if device is None else _judged(name, await _values(device), profile)
         if fit is not None:
             found.append(fit)
-    return sorted(found, key=lambda fit: (fit.all_zero, -fit.in_range / fit.points, -fit.points, fit.profile))
+    told = [fit for fit in found if not fit.all_zero] or found  # registers that are 0 fit nearly every profile
+    return sorted(told, key=lambda fit: (-fit.in_range / fit.points, -fit.points, fit.profile))
 
 
 async def _values(device: Pollable) -> Sequence[Value]:

@@ -24,6 +24,7 @@ app = typer.Typer(no_args_is_help=True, help="A line: who is on it, how well it 
 File = Annotated[Path, typer.Argument(help="The gateway's settings, gateway.yaml.")]
 Bus = Annotated[str | None, typer.Option(help="Name of the bus; may be left out where there is one.")]
 _FASTER: Final = 1.02
+_MOST_FITS: Final = 2
 _WIDTH: Final = 80
 
 
@@ -142,7 +143,8 @@ def _scan_facts(report: "ScanReport") -> dict[str, object]:
 
 
 def _found_row(found: "Found") -> tuple[object, ...]:
-    which = ", ".join(map(str, found.fits)) or "-"
+    more = len(found.fits) - _MOST_FITS
+    which = ", ".join(map(str, found.fits[:_MOST_FITS])) + (f" and {more} more" if more > 0 else "") or "-"
     return found.address, found.setting, found.said, f"{found.took_s * 1000:.0f}", which
 
 
