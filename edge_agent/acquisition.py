@@ -74,7 +74,7 @@ class Acquisition:
     async def _stop(self, name: str) -> None:
         bus, task = self._buses.pop(name), self._tasks.pop(name, None)
         if isinstance(bus, Bus) and isinstance(bus.line, SharedLine):
-            await bus.line.rest()
+            await bus.line.retire()
         if task is not None:
             task.cancel()
             await asyncio.wait([task])

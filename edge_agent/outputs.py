@@ -112,8 +112,8 @@ async def switch(lines: Lines, plan: OutputPlan, value: float) -> Effect:
     """Set an output and prove it. Never raises what a line or a device may do."""
     if value != plan.safe and (held := await _held(lines, plan)) is not None:
         return Effect(Outcome.REFUSED, held)
-    line = lines.line(plan.spot.bus)
     try:
+        line = _line(lines, plan.spot.bus)
         async with line.reserved() as bare:
             doubt = await _write(bare, plan.call(value))
             read, trouble = await _look(bare, plan)
@@ -124,6 +124,14 @@ async def switch(lines: Lines, plan: OutputPlan, value: float) -> Effect:
     if not plan.is_shown(read, value):
         read, trouble = await _settle(line, plan, value, read, trouble)
     return _judged(plan, value, read, doubt, trouble)
+
+
+def _line(lines: Lines, bus: str) -> SharedLine:
+    """The line of a bus; raises LineDownError while there is none, in the middle of a change."""
+    try:
+        return lines.line(bus)
+    except KeyError as exc:
+        raise LineDownError(f"there is no bus {bus} at present") from exc
 
 
 def _judged(plan: OutputPlan, value: float, read: float | None, doubt: str, trouble: str) -> Effect:
@@ -139,7 +147,7 @@ async def _held(lines: Lines, plan: OutputPlan) -> str | None:
     """Why an output must stay at rest; what can't be read holds as well."""
     for lock in plan.interlocks:
         try:
-            async with lines.line(lock.spot.bus).reserved() as bare:
+            async with _line(lines, lock.spot.bus).reserved() as bare:
                 found = lock.spot.number(await bare.transact(lock.spot.call()))
         except (LineError, ExceptionAnswerError) as exc:
             return f"interlock {lock.says}: can't be read ({exc})"

@@ -57,6 +57,9 @@ class Outputs:
             async with asyncio.timeout(_FAREWELL_S):
                 for name in list(self._open):
                     await self._ended(name)
+        for output in self._allowed.values():
+            with suppress(KeyError):
+                self._lines.line(output.plan.spot.bus).close()  # it may have been opened again for that
 
     @property
     def away(self) -> tuple[str, ...]:

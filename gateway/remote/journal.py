@@ -33,6 +33,7 @@ class Journal:
         """Read what an earlier run has left; raises OSError."""
         self._path = path
         self._lock = threading.Lock()  # files are written in threads
+        self._lines = 0
         self._entries = {entry.id: entry for entry in _read(path) if entry.until_ns > now_ns}
         for entry in list(self._entries.values()):
             if entry.answer is None:
@@ -73,11 +74,18 @@ class Journal:
             if self._lines > _SPARE + 2 * len(self._entries):
                 self._rewrite()
                 return
-            with self._path.open("ab") as file:
-                file.write(msgspec.json.encode(entry) + b"\n")
-                file.flush()
-                if sync:
-                    os.fsync(file.fileno())
+            try:
+                self._append(msgspec.json.encode(entry) + b"\n", sync=sync)
+            except OSError:
+                self._lines = _SPARE + 2 * _MOST  # half a line may stand there: the next time all is written anew
+                raise
+
+    def _append(self, line: bytes, *, sync: bool) -> None:
+        with self._path.open("ab") as file:
+            file.write(line)
+            file.flush()
+            if sync:
+                os.fsync(file.fileno())
 
     def _rewrite(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -73,6 +73,10 @@ class Site:
         )
 
     @property
+    def announced(self):
+        return {series.station for series in self.centre.announcements[-1].series}
+
+    @property
     def devices(self):
         return self.gateway._source.devices()
 
@@ -106,7 +110,7 @@ async def test_a_bus_is_added_and_the_others_go_on_untouched(files, broker, boar
         assert site.devices == {"board": "ok", "more": "ok"}
         assert site.path.read_text(encoding="utf-8") == text
         assert site.gateway.spool.stats().epoch == epoch
-        assert {series.station for series in site.centre.announcements[-1].series} == {"river", "hill"}
+        await site.centre.until(lambda: site.announced == {"river", "hill"})
         await site.centre.until(lambda: site.gateway.spool.stats().batches == 0)
         seqs = sorted(seq for _, seq in site.centre.committed)
         assert seqs == list(range(1, len(seqs) + 1))
@@ -187,7 +191,7 @@ async def test_a_device_that_does_not_answer_is_rolled_back(files, broker, board
         assert "rolled back after 1 s: more: 127.0.0.1" in answer.reason
         assert site.devices == {"board": "ok"}
         assert acquisition.line("relays") is line
-        assert {series.station for series in site.centre.announcements[-1].series} == {"river"}
+        await site.centre.until(lambda: site.announced == {"river"})
 
 
 async def test_a_device_that_was_dead_before_is_not_blamed_on_the_change(files, broker, boards):

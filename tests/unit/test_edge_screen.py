@@ -1,5 +1,7 @@
 """What leaves a gateway, what is held back, and what is hurried."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -170,3 +172,20 @@ def test_what_makes_no_sense_is_refused(quantity, given, words):
     nothing = {"max_rate": None, "stuck_after_s": None, "deadband": None, "heartbeat_s": None}
     with pytest.raises(ValueError, match=words):
         screening(quantity, **(nothing | given))
+
+
+def test_a_change_of_the_buses_keeps_what_is_known_of_series_that_stay():
+    """P6: what was held back before a configuration changed still leaves with the crossing after it."""
+
+    def buses(*ids):
+        screenings = [Screening(deadband=0.5, heartbeat_s=600)] * len(ids)
+        return [SimpleNamespace(devices=[SimpleNamespace(ids=np.array(ids), screenings=screenings)])]
+
+    one = screen(*[Screening(deadband=0.5, heartbeat_s=600)] * 2, marks={10: (3.0,), 30: (1.0,)})
+    one.take(reading(2.8, 0))
+    assert left(one.take(reading(2.9, 1))) == []
+    one.change(buses(30, 5, 10))
+    assert left(one.take(reading(2.95, 2))) == [], "still dull beside what was said before"
+    assert left(one.take(reading(3.1, 3))) == [(1, 2.9), (2, 2.95), (3, 3.1)]
+    assert one.take(reading(1.5, 4, series=30)).urgent, "the marks of a series that came are those of the centre"
+    assert left(one.take(reading(7.0, 5, series=20))) == [(5, 7.0)], "nothing is known of one that went"

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from edge_agent.drivers.modbus.driver import Call, Line
+from edge_agent.lines.line import LineDownError
 
 
 class SharedLine:
@@ -18,6 +19,7 @@ class SharedLine:
         self.counters = line.counters
         self._line = line
         self._lock = asyncio.Lock()
+        self._retired = False
 
     @property
     def connected(self) -> bool:
@@ -32,21 +34,29 @@ class SharedLine:
     async def transact(self, call: Call) -> bytes:
         """The data of the answer; see ``Line``."""
         async with self._lock:
+            self._check()
             return await self._line.transact(call)
 
     @asynccontextmanager
     async def reserved(self) -> AsyncIterator[Line]:
         """The line, open, for nobody else until the end of the block; raises LineDownError when it can't be opened."""
         async with self._lock:
+            self._check()
             if not self._line.connected:
                 await self._line.connect()
             yield self._line
 
-    async def rest(self) -> None:
-        """Wait until nothing is under way on it."""
+    async def retire(self) -> None:
+        """Wait until nothing is under way, then close it for good: whoever waits for it finds it down."""
         async with self._lock:
-            return
+            self._retired = True
+            self._line.close()
 
     def close(self) -> None:
         """Let go of it; whoever waits for an answer is told."""
         self._line.close()
+
+    def _check(self) -> None:
+        """Another line may have its port by now."""
+        if self._retired:
+            raise LineDownError("the bus was taken away")

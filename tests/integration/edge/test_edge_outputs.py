@@ -188,6 +188,35 @@ async def test_a_command_waits_for_one_transaction_of_a_busy_line_at_most(rtu_pe
         assert set(acquisition.devices().values()) == {"ok"}
 
 
+class Fixed:
+    """Lines as they were a moment ago."""
+
+    def __init__(self, line):
+        self._line = line
+
+    def line(self, _):
+        return self._line
+
+
+async def test_a_command_in_the_middle_of_a_change_is_said_to_have_sent_nothing(tcp_peer, running):
+    """The bus that goes takes nothing more, so that its line is not opened again behind the back of the next one."""
+    relay = Relay()
+    async with running(await tcp_peer(relay)) as (acquisition, _), asyncio.TaskGroup() as tasks:
+        line = acquisition.line("one")
+        async with line.reserved():
+            going = tasks.create_task(acquisition.swap(["one"], []))
+            await asyncio.sleep(0)
+            late = tasks.create_task(switch(Fixed(line), output(), 1))
+            await asyncio.sleep(0.02)
+            assert not going.done(), "what is under way is waited for"
+        said = await late
+        gone = await switch(acquisition, output(), 1)
+    assert (said.outcome, said.reason) == (Outcome.FAILED, "nothing was sent: the bus was taken away")
+    assert gone.reason == "nothing was sent: there is no bus one at present"
+    assert not line.connected
+    assert relay.writes == 0
+
+
 async def test_buses_are_swapped_and_the_others_go_on_untouched(pymodbus_tcp, plans, profile, polling):
     """P6: the bus that stays keeps its connection, its figures and its moments."""
     (_, here), (_, there) = await pymodbus_tcp(1), await pymodbus_tcp(1)
