@@ -105,6 +105,7 @@ async def test_announce_send_acknowledge_and_resend(broker, tmp_path):
         await field.send(1)
         assert (await field.answer()).announce
         await field.publish(Channel.ANNOUNCE, encode(announce(level("a"), level("b"))), retain=True)
+        await until(lambda: centre.ingest.catalogue.revision)  # a broker may let a batch of QoS 0 overtake it
         for _ in range(2):
             await field.send(1)
             assert await field.acknowledged(1)
