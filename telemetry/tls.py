@@ -79,9 +79,7 @@ class TlsFiles:
 
     def context(self) -> ssl.SSLContext:
         """The context of one connection; raises TlsError."""
-        context = ssl.create_default_context()
-        if self.ca is not None:
-            context = _trusting(self.ca)
+        context = ssl.create_default_context() if self.ca is None else _trusting(self.ca)
         context.sslsocket_class = _Socket
         if self.certificate is not None and self.key is not None:
             _check_secrecy(self.key)
