@@ -3,7 +3,7 @@
 import textwrap
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import typer
 
@@ -12,6 +12,8 @@ from petrel.commands.output import finished, print_json, print_line, print_table
 from petrel.errors import CommandError, in_one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from edge_agent.compiled import AnyBusPlan
     from gateway.tools import trace as tracing
     from gateway.tools.bench import BenchReport, DeviceSpeed
@@ -207,13 +209,17 @@ def trace(
     rounds: Annotated[int, typer.Option(help="How often to read every device.", min=1, max=100_000)] = 1,
     every: Annotated[float, typer.Option(help="Seconds between two rounds.", min=0, max=86_400)] = 1.0,
     wait: Annotated[float, typer.Option(help="Longest wait for reports, in seconds.", min=0.1, max=86_400)] = 120.0,
+    overhear: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Send nothing: hear another Modbus master.", min=0.1)
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="File for a recording (petrel sim replay plays it).")] = None,
     json: Json = False,
 ) -> None:
     """Read the devices of a bus and show every frame, decoded; with --out as a recording, too.
 
-    Reports of devices that send by themselves are shown and not acknowledged.
+    Reports of devices that send by themselves are shown and not acknowledged. With --overhear nothing is sent at all.
     """
+    from edge_agent.lines.line import LineDownError
     from gateway.tools import trace as tool
     from petrel import run as process
     from telemetry import recording
@@ -229,9 +235,12 @@ def trace(
             failures.append(reading)
         print_json(reading) if json else _tell_reading(reading)
 
+    work = tool.trace(plan, ear, read, rounds=rounds, every_s=every, wait_s=wait)
     try:
-        process.run(tool.trace(plan, ear, read, rounds=rounds, every_s=every, wait_s=wait))
+        with in_one_line(LineDownError):
+            process.run(work if overhear is None else _overhearing(plan, ear, overhear))
     finally:
+        work.close()
         if out is not None:
             with in_one_line(OSError):
                 recording.write(out, head, ear.pieces)
@@ -239,6 +248,15 @@ def trace(
         print_line(f"recorded   {len(ear.pieces)} pieces in {out}; play them with `petrel sim replay {out}`")
     if failures:
         raise CommandError(f"bus {plan.name}: {failures[-1].device}: {failures[-1].problem}")
+
+
+def _overhearing(plan: "AnyBusPlan", ear: "tracing.Tracer", seconds: float) -> "Coroutine[Any, Any, None]":
+    from edge_agent.compiled import BusPlan
+    from gateway.tools import overhear as tool
+
+    if not isinstance(plan, BusPlan):
+        raise CommandError(f"--overhear: bus {plan.name} does not speak Modbus, expected one that does", code=2)
+    return tool.overhear(plan, ear, seconds)
 
 
 def _tell_frame(line: "tracing.Line") -> None:

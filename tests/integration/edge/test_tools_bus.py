@@ -1,19 +1,35 @@
 """``petrel bus bench`` and ``trace`` on real lines, and recordings that the simulator plays back."""
 
 import asyncio
+import fcntl
 import json
+import os
 import signal
 from contextlib import asynccontextmanager
 
 import pytest
 
+from edge_agent.drivers.modbus import frames
 from simulators.replay import Player, on_serial, script
 from telemetry.recording import Head, Piece, Recording, read
 from telemetry.settings import SettingsError
 from tests.integration.edge.commands import PETREL, petrel
 from tests.integration.edge.test_edge_listener import LOGGER
+from tests.integration.gateway_centre import until
 
 BITS, BAUD = 10, 9600
+
+
+def is_locked(port: int) -> bool:
+    """Whether a process has a port for itself."""
+    try:
+        fcntl.flock(port, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    fcntl.flock(port, fcntl.LOCK_UN)
+    return False
+
+
 GATEWAY = """
 site: demo
 node: gw-1
@@ -147,6 +163,32 @@ async def test_a_recording_answers_as_the_devices_did_on_a_line(rtu_peer, answer
 
     assert outcomes(first.out) == outcomes(second.out)
     assert [bool(values) for values, _ in outcomes(first.out)] == [True, True, False, False, True, True]
+
+
+async def test_another_master_is_overheard_and_nothing_is_sent(rtu_peer, answering, gateway, tmp_path):
+    """What it asks, what it is answered, and what it is not; in pieces that have nothing to do with frames."""
+    peer = rtu_peer(lambda _: [])
+    first, silent, last = (frames.wrap_rtu(unit, bytes((3, 0, 0, 0, 2))) for unit in (1, 2, 3))
+    said = first + answering(first) + silent + b"\xfe" + last + answering(last)
+    recording = tmp_path / "line.jsonl"
+    file = gateway(f"serial: {{port: {peer.port}}}")
+    process = await asyncio.create_subprocess_exec(
+        PETREL, "bus", "trace", file, "--overhear", "3", "--out", recording, stdout=asyncio.subprocess.PIPE
+    )
+    await until(lambda: is_locked(peer._near), seconds=20)
+    for at in range(0, len(said), 5):
+        os.write(peer.far, said[at : at + 5])
+        await asyncio.sleep(0.002)
+    out, _ = await process.communicate()
+    lines = [line.split(None, 1)[1] for line in out.decode().splitlines() if "->" in line or "<-" in line]
+    assert lines == [
+        "-> unit 1: read holding 0x0000 x 2", "<- unit 1: 100 101", "-> unit 2: read holding 0x0000 x 2",
+        "-> unit 3: read holding 0x0000 x 2", "<- unit 3: 300 301",
+    ]  # fmt: skip
+    assert peer.requests == []
+    found = script(read(recording))
+    assert found.next(silent) == []
+    assert b"".join(data for _, data in found.next(first)) == answering(first)
 
 
 async def test_what_was_said_unasked_is_said_again_when_it_was(tmp_path):
