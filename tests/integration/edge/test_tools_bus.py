@@ -72,9 +72,9 @@ async def test_line_use_is_told_against_the_possible(rtu_peer, answering, gatewa
     ended = await petrel("bus", "bench", file, "--seconds", 2, "--json")
     assert (ended.code, ended.err) == (0, "")
     found = ended.json
-    assert 0.5 < found["use"] <= 1.0
+    assert 0.2 < found["use"] <= 1.0
     assert found["sent_bytes"] == 8 * found["requests"]
-    assert [one["polls"] > 10 for one in found["devices"]] == [True, True]
+    assert [one["polls"] > 3 for one in found["devices"]] == [True, True]
     by_hand = found["requests"] * (33 * BITS / BAUD + 5e-3 + 3.5 * BITS / BAUD)
     assert found["possible_s"] == pytest.approx(by_hand, rel=0.02)
 

@@ -11,7 +11,7 @@ import serial
 from gateway.tools.scan import Scan, empty, not_tried, scan, spans
 from gateway.tools.target import Reach
 from gateway.tools.tries import Setting
-from tests.integration.edge.commands import petrel
+from tests.integration.edge.commands import PETREL, petrel
 
 AT_9600 = Setting(baud=9600, parity="N")
 
@@ -196,3 +196,22 @@ async def test_an_electricity_meter_says_its_address():
 
 def test_numbers_are_written_as_people_do():
     assert spans((1, 2, 3, 7, 9, 10)) == "1-3, 7, 9-10"
+
+
+async def test_a_bar_is_shown_on_a_terminal_and_none_in_a_pipe(rtu_peer):
+    peer = rtu_peer(lambda _: [])
+    command = ("bus", "scan", "--serial", peer.port, "--units", "1-9", "--baud", "9600", "--parity", "N")
+    piped = await petrel(*command)
+    assert piped.err.splitlines() == [f"petrel: {piped.refusal}"]
+    ours, theirs = os.openpty()
+    shown = bytearray()
+    asyncio.get_running_loop().add_reader(ours, lambda: shown.extend(os.read(ours, 4096)))
+    process = await asyncio.create_subprocess_exec(
+        PETREL, *command, stdout=asyncio.subprocess.DEVNULL, stderr=theirs, env={**os.environ, "TERM": "xterm"}
+    )
+    await process.wait()
+    asyncio.get_running_loop().remove_reader(ours)
+    os.close(ours)
+    os.close(theirs)
+    assert b"9600 8N1, unit" in shown
+    assert b"/9" in shown
