@@ -40,7 +40,7 @@ class FieldLine:
     host: str = _LOOPBACK
     port: int = 0
     secret: str | None = None
-    patience_s: float = 2.0
+    patience_s: float = 10.0
 
 
 @asynccontextmanager
@@ -55,7 +55,7 @@ async def serve(line: FieldLine, bench: Bench, path: Path) -> AsyncIterator[Path
         if isinstance(talk, Answering):
             raise ValueError(f"bus {line.bus}: {line.units[0].profile.protocol} devices do not call, expected serial")
         port = line.port or await _free_port(line.host)
-        async with speaking(bench, talk, twins.values(), lambda: Call(line.host, port, line.patience_s), line.secret):
+        async with speaking(bench, talk, twins, lambda: Call(line.host, port, line.patience_s), line.secret):
             yield line.host, port
         return
     wire = SerialLine(path)
@@ -65,7 +65,7 @@ async def serve(line: FieldLine, bench: Bench, path: Path) -> AsyncIterator[Path
             yield wire.path
             transport.close()
         else:
-            async with speaking(bench, talk, twins.values(), lambda: Wired(wire, line.patience_s), line.secret):
+            async with speaking(bench, talk, twins, lambda: Wired(wire, line.patience_s), line.secret):
                 yield wire.path
     finally:
         wire.close()
@@ -113,7 +113,7 @@ class _Asked:
             return
         now_ns = self._bench.clock.now_ns()
         kind = self._bench.broken(twin.unit.device, now_ns)
-        claimed = stranger(twin.unit.address) if kind == STRANGE else twin.unit.address
+        claimed = stranger(twin.unit.address, self._twins) if kind == STRANGE else twin.unit.address
         if claimed is None:
             return
         try:

@@ -4,9 +4,9 @@ They hold data time until what they sent was taken, so that a drill in lock step
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -24,11 +24,11 @@ _TRIES: Final = 3
 
 @asynccontextmanager
 async def speaking(
-    bench: Bench, talk: Sending, twins: Iterable[FieldTwin], way: Callable[[], Way], secret: str | None
+    bench: Bench, talk: Sending, twins: Mapping[str, FieldTwin], way: Callable[[], Way], secret: str | None
 ) -> AsyncIterator[None]:
     """Every device speaks at its moments for the length of a block."""
     async with asyncio.TaskGroup() as tasks:
-        speakers = [Speaker(bench, talk, twin, way(), secret) for twin in twins]
+        speakers = [Speaker(bench, talk, twin, way(), Words(secret, twins)) for twin in twins.values()]
         owned = [tasks.create_task(one.run(), name=f"simulated {one.device}") for one in speakers]
         await asyncio.sleep(0)  # now each waits for its first moment, before data time can pass it
         yield
@@ -36,11 +36,18 @@ async def speaking(
             task.cancel()
 
 
+class Words(NamedTuple):
+    """What the devices of a line share in what they say: a password, and whose addresses are taken."""
+
+    secret: str | None
+    addresses: Collection[str]
+
+
 class Speaker:
     """One device that sends of its own accord: each of its reports at the end of its period."""
 
-    def __init__(self, bench: Bench, talk: Sending, twin: FieldTwin, way: Way, secret: str | None) -> None:
-        self._bench, self._talk, self._twin, self._way, self._secret = bench, talk, twin, way, secret
+    def __init__(self, bench: Bench, talk: Sending, twin: FieldTwin, way: Way, words: Words) -> None:
+        self._bench, self._talk, self._twin, self._way, self._words = bench, talk, twin, way, words
         self._reports = _reports(talk, twin.unit)
         self.device = twin.unit.device
 
@@ -64,13 +71,13 @@ class Speaker:
     async def _report(self, due: Due) -> None:
         kind = self._bench.broken(self.device, due.time_ns)
         unit = self._twin.unit
-        address = stranger(unit.address) if kind == STRANGE else unit.address
+        address = stranger(unit.address, self._words.addresses) if kind == STRANGE else unit.address
         if kind == "dead" or address is None:
             return
         if kind == SLOW:
             await asyncio.sleep(faults.SLOW)
         try:
-            messages = list(self._talk.messages(due, address, self._twin, self._secret))
+            messages = list(self._talk.messages(due, address, self._twin, self._words.secret))
         except ValueError as exc:
             _log.warning("simulated value does not fit", device=self.device, reason=str(exc))
             return
@@ -78,9 +85,12 @@ class Speaker:
             await self._deliver(message, kind)
 
     async def _deliver(self, message: Message, kind: str | None) -> None:
-        """Send a message, and again while nobody confirms it."""
+        """Send a message, and again while nobody confirms it; there is no use in waiting when it was spoilt."""
         for _ in range(_TRIES):
-            if await self._way.deliver(message, spoilt(self._bench, message.data, kind)) or message.confirmed is None:
+            data = spoilt(self._bench, message.data, kind)
+            is_sound = data == message.data
+            was_taken = await self._way.deliver(message if is_sound else message._replace(confirmed=None), data)
+            if (was_taken and is_sound) or message.confirmed is None:
                 return
         _log.warning("simulated report not confirmed", device=self.device)
 

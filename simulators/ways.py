@@ -13,7 +13,7 @@ from simulators.pty import SerialLine
 from simulators.talk.contract import Message
 
 _MOST_HEARD: Final = 4096
-_REACH_S: Final = 10.0
+_REACH_S: Final = 30.0
 """Real seconds for which a device tries to reach a gateway that is not there yet."""
 _GLANCE_S: Final = 0.002
 

@@ -4,7 +4,7 @@ A device is asked, or it sends of its own accord. Each module of this package ha
 the two for all devices of a line.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from importlib import import_module
 from typing import Final, NamedTuple, Protocol, runtime_checkable
 
@@ -62,8 +62,8 @@ def of(profile: FieldProfile) -> Answering | Sending:
     return talk
 
 
-def stranger(address: str) -> str | None:
-    """An address that is not this one but might stand on the line; None where addresses name nobody."""
+def stranger(address: str, known: Collection[str]) -> str | None:
+    """An address of none of the devices on a line that might stand there; None where addresses name nobody."""
     if not address or not address[-1].isalnum():
         return None
-    return address[:-1] + ("1" if address[-1] == "0" else "0")
+    return next((other for digit in "0123456789" if (other := address[:-1] + digit) not in known), None)

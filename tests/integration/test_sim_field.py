@@ -166,17 +166,25 @@ async def test_a_dead_device_is_missing_and_a_sound_one_beside_it_is_not(tmp_pat
 @pytest.mark.parametrize("kind", ["garbage", "truncated", "wrong_values", "wrong_unit"])
 @pytest.mark.parametrize("bus", ["air", "river", "fire", "buoy", "soil", "power", "meters", "wind"])
 async def test_what_a_fault_sends_is_never_a_number(tmp_path, bus, kind):
-    """P21: a frame that is wrong in any way is refused; a line of text without a checksum is left out on purpose."""
+    """P21: a frame that is wrong in any way is refused, and the next sound one counts.
+
+    A line of text without a checksum can't tell a wrong digit, so that is left out.
+    """
     if (bus, kind) == ("wind", "wrong_values"):
         pytest.skip("a line without a checksum can't tell")
-    device = settings(only(bus), tmp_path)[0].devices[0].name
-    broken = faults.schedule([Spell(device, kind, START_NS, START_NS + 10 * HOUR_NS)])
+    device, ends_ns = settings(only(bus), tmp_path)[0].devices[0].name, START_NS + PERIOD_NS + SECOND_NS
+    broken = faults.schedule([Spell(device, kind, START_NS, ends_ns)])
     text = only(bus, "devices", "timeout_s: 0.1, devices")
-    async with drill(text, tmp_path, broken, patience_s=0.05) as (clock, plans, _, batches):
+    async with drill(text, tmp_path, broken) as (clock, plans, acquisition, batches):
         async with asyncio.timeout(30):
-            await clock.run(START_NS + PERIOD_NS)
-    own = set(plans[0].devices[0].ids.tolist())
-    assert all(row[3] == Quality.MISSING for row in rows(batches) if row[0] in own)
+            await clock.run(START_NS + 2 * PERIOD_NS)
+        line = acquisition.stats()[bus].line
+    assert line.garbled + line.refusals + line.timeouts
+    plan = plans[0].devices[0]
+    own = {int(i) for i, series in zip(plan.ids, plan.series, strict=True) if series.period_s == 300}
+    found = [row for row in rows(batches) if row[0] in own]
+    assert {row[3] == Quality.MISSING for row in found if row[1] < ends_ns} == {True}
+    assert {row[3] == Quality.MISSING for row in found if row[1] > ends_ns} == {False}
 
 
 async def test_a_logger_repeats_what_nobody_confirms(tmp_path):
