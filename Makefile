@@ -4,7 +4,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: run test check fmt lint type arch bench browser chaos docs lock venv vendor system wheel clean help
+.PHONY: run test check fmt lint type arch bench browser chaos fuzz docs lock venv vendor system wheel clean help
 
 run: venv vendor  ## start everything in one command: broker, simulated devices, gateway, centre, console
 	$(BIN)/petrel up
@@ -36,6 +36,9 @@ browser: venv vendor system  ## the console in Debian's Chromium
 
 chaos: venv system  ## kill processes at random for a long time
 	$(BIN)/pytest tests/chaos -m chaos --timeout 0
+
+fuzz: venv  ## a million bad inputs for each reader of frames and messages
+	PETREL_FUZZ_INPUTS=1000000 $(BIN)/pytest tests/fuzz --timeout 0 -q
 
 docs: venv  ## generated reference pages: commands, settings, devices, rules, scenarios, routes, metrics
 	$(BIN)/python -m tools.reference
