@@ -181,7 +181,8 @@ def _profile(place: Place, device: DeviceSettings, bus: BusSettings) -> AnyProfi
     except ValueError as exc:
         raise place.error(str(exc), "profile" if device.variant is None else "variant") from exc
     transport = _transport(bus, profile)
-    if transport not in profile.transports:
+    converted = isinstance(profile, Profile) and transport == "tcp"  # by a converter, where a device does not itself
+    if transport not in profile.transports and not converted:
         problem = f"{device.profile} speaks {', '.join(profile.transports)}, expected a device that speaks {transport}"
         raise place.error(problem, "profile")
     known = {point.name for point in profile.points}

@@ -56,6 +56,14 @@ def test_a_good_file_gives_plans_and_a_catalogue():
     assert found["s1", "pressure"].unit == "hPa"
 
 
+def test_devices_behind_a_converter_are_asked_over_tcp():
+    """They speak RTU alone; what stands between speaks TCP for them."""
+    text = GOOD.replace("profile: midas", "profile: rs-fsxcs")
+    _, tcp = compiled(text)
+    assert tcp.devices[0].unit == 1
+    assert (tcp.line.host, len(tcp.devices[0].columns)) == ("10.0.0.7", 11)
+
+
 def test_devices_are_polled_at_different_moments():
     """P3: on one bus and over a hundred of them."""
     text = "buses:\n" + "".join(
@@ -73,7 +81,7 @@ def test_devices_are_polled_at_different_moments():
 
 MISTAKES = {
     "unknown profile": (("profile: sen0676", "profile: sen0677"), 7, r"unknown profile 'sen0677', expected one of "),
-    "transport": (("profile: midas", "profile: sen0676"), 17, r"sen0676 speaks rtu, expected a device that speaks tcp"),
+    "transport": (("profile: sen0676", "profile: midas"), 7, r"midas speaks tcp, expected a device that speaks rtu"),
     "duplicate unit": (("unit: 2", "unit: 1"), 8, r"unit 1, expected 0 to 247, each once on a bus"),
     "impossible unit": (("unit: 2", "unit: 248"), 8, r"unit 248, expected 0 to 247"),
     "period": (("period_s: 5", "period_s: 0"), 10, r"0.0, expected 0.01 to 86400.0 s"),
