@@ -13,11 +13,11 @@ from edge_agent.columns import PointSettings
 from edge_agent.drivers.contract import FrameError, Polled, Refused, Reply, Report
 from edge_agent.drivers.registry import protocol
 from edge_agent.fields import FieldDecoder
-from simulators.field_twin import FieldTwin, FieldUnit
 from simulators.talk import contract
-from simulators.talk.contract import Answering, Due
+from simulators.talk.contract import Answering
 from simulators.twin import OWN
 from telemetry.quality import Quality
+from tests.unit.field_things import conversed, numbers_of
 
 PROFILES = {name: one for name in registry.names() if isinstance(one := registry.load(name), FieldProfile)}
 GOLDEN = [(name, number) for name, one in PROFILES.items() for number in range(len(one.golden))]
@@ -29,7 +29,6 @@ ADDRESSES = {
 }
 METERS = {"cjt188-water": "10:00002020120218", "cjt188-gas": "30:78330011223344", "cjt188-heat": "20:78330011223344"}
 NOW_NS = 1_795_489_200 * 10**9
-PERIOD_NS = 300 * 10**9
 
 
 def address_of(profile: FieldProfile) -> str:
@@ -45,17 +44,6 @@ def readings(profile: FieldProfile, numbers) -> dict[str, tuple[float, int]]:
         for row, point in enumerate(profile.points)
         if sent[row]
     }
-
-
-def conversed(talk: Polled, address: str, fields, answer):
-    """The numbers of a conversation in which ``answer`` gives what comes back on each request."""
-    conversation = talk.poll(address, fields)
-    ask = next(conversation)
-    while True:
-        try:
-            ask = conversation.send(answer(ask.request))
-        except StopIteration as done:
-            return done.value
 
 
 def heard(profile: FieldProfile, golden: FieldGolden):
@@ -142,33 +130,7 @@ class Bench:
 
 def said(profile: FieldProfile, bench: Bench) -> dict[str, tuple[float, int]]:
     """What the gateway reads from the twin of a device."""
-    address, talk = address_of(profile), contract.of(profile)
-    unit = FieldUnit(
-        device="d", address=address, profile=profile, station="bench", points={}, period_ns=PERIOD_NS
-    )  # fmt: skip
-    twin = FieldTwin(unit, bench)
-    if isinstance(talk, Answering):
-
-        def answer(request: bytes) -> bytes:
-            assert talk.asked(request) == address
-            assert talk.asked(request[:-1]) is None
-            return talk.answer(request, address, twin, NOW_NS)
-
-        return readings(profile, conversed(protocol(profile), address, [p.field for p in profile.points], answer))
-    kinds: dict[str, list[FieldPoint]] = {}
-    for point in profile.points:
-        kinds.setdefault(talk.kind(point), []).append(point)
-    session, numbers = protocol(profile).session(), {}
-    for kind, points in kinds.items():
-        for one in talk.messages(Due(kind, tuple(points), NOW_NS, 3600 * 10**9), address, twin, None):
-            events = session.receive(one.data, NOW_NS)
-            assert not [event for event in events if isinstance(event, Refused)]
-            replies = b"".join(event.data for event in events if isinstance(event, Reply))
-            assert one.confirmed is None or (one.confirmed(replies) and not one.confirmed(replies[:-1]))
-            for report in (event for event in events if isinstance(event, Report)):
-                assert report.address in (address, "*")
-                numbers |= report.numbers
-    return readings(profile, numbers)
+    return readings(profile, numbers_of(profile, address_of(profile), bench, NOW_NS))
 
 
 @pytest.mark.parametrize("name", PROFILES)
