@@ -66,7 +66,9 @@ async def check_on_site(path: Path, wait_s: float, progress: Progress) -> CheckR
     plan = compile_gateway(load_gateway(path))
     report = _desk(plan)
     is_there = not any(one.startswith(str(plan.broker)) for one in report.findings)
-    looks = await on_site(plan, wait_s, progress) + (await rights(plan.broker, plan.source) if is_there else [])
+    looks = await on_site(plan, wait_s, progress)
+    if is_there:
+        looks += await rights(plan.broker, plan.source, orders=plan.remote is not None)
     running = holder(plan.spool_dir) is not None
     kept = tuple(one for one in report.findings if not (running and _IN_USE in one))
     return replace(report, findings=kept, looks=(*report.looks, *looks))

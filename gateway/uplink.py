@@ -83,8 +83,9 @@ class Uplink:
 
     def redirect(self, announce: Announce, broker: BrokerAddress) -> None:
         """Announce this from now on, and there; what is open in the spool stays open."""
-        self._announce = encode(announce)
-        self._asked.set()
+        if (fresh := encode(announce)) != self._announce:
+            self._announce = fresh
+            self._asked.set()
         if broker != self._broker:
             self._broker = broker
             self._moved.set()

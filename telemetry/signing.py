@@ -104,6 +104,13 @@ def verify(message: bytes, keys: Iterable[Key], topic: str) -> tuple[bytes, Key]
     raise SignatureError(f"signed with the unknown key {head[len(MAGIC) :].hex()}, expected one of this gateway's")
 
 
+def unverified(message: bytes) -> tuple[str, bytes]:
+    """The id of the key and the body that a message claims to have, for who only looks on; raises SignatureError."""
+    if len(message) < _BODY or not message.startswith(MAGIC):
+        raise SignatureError(f"message of {len(message)} bytes that is not signed, expected a signed one")
+    return message[len(MAGIC) : _HEAD].hex(), message[_BODY:]
+
+
 def _signature(head: bytes, body: bytes, key: Key, topic: str) -> bytes:
     """The length keeps topic and body apart: no other pair gives the same bytes."""
     named = topic.encode()

@@ -16,6 +16,7 @@ from telemetry.topics import Channel, topic
 _DEADLINE_S: Final = 5.0
 _REFUSED: Final = 0x80
 _HEARD: Final = (Channel.ACK, Channel.WATCH)
+_ORDERS: Final = (Channel.COMMAND, Channel.CONFIG)
 _LEFT: Final = Look(
     what="broker",
     state=State.UNTRIED,
@@ -24,9 +25,12 @@ _LEFT: Final = Look(
 )
 
 
-async def rights(broker: BrokerAddress, source: str) -> list[Look]:
-    """Connect under a name of its own, so that a running gateway keeps its connection, and subscribe as one does."""
-    topics = [topic(source, channel) for channel in _HEARD]
+async def rights(broker: BrokerAddress, source: str, *, orders: bool = False) -> list[Look]:
+    """Connect under a name of its own, so that a running gateway keeps its connection, and subscribe as one does.
+
+    ``orders``: as one that takes orders.
+    """
+    topics = [topic(source, channel) for channel in (*_HEARD, *(_ORDERS if orders else ()))]
     try:
         async with asyncio.timeout(_DEADLINE_S):
             name = f"petrel-check-{source.replace('/', '-')}"

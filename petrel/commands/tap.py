@@ -10,8 +10,10 @@ import typer
 from petrel.errors import CommandError
 from telemetry import topics, wire
 from telemetry.batch import Batch
+from telemetry.orders import Answer, Command, ConfigOrder
 from telemetry.quality import Cause, Quality
 from telemetry.settings import secret
+from telemetry.signing import unverified
 from telemetry.topics import Channel
 
 if TYPE_CHECKING:
@@ -21,7 +23,14 @@ _KINDS: dict[Channel, type[msgspec.Struct]] = {
     Channel.ANNOUNCE: wire.Announce,
     Channel.ACK: wire.Ack,
     Channel.STATUS: wire.Status,
+    Channel.WATCH: wire.Watch,
 }
+_ORDERS: dict[Channel, type[msgspec.Struct]] = {
+    Channel.COMMAND: Command,
+    Channel.CONFIG: ConfigOrder,
+    Channel.RESULT: Answer,
+}
+"""Signed; shown as they claim to be, since whoever listens has no key."""
 
 
 def tap(
@@ -54,6 +63,9 @@ def describe(topic: str, payload: bytes, rows: int) -> dict[str, Any]:
         if address.channel is Channel.DATA:
             batch, lane = wire.decode_batch(payload, address.source)
             return {"topic": topic, "lane": lane.name.lower(), **_batch(batch, rows)}
+        if address.channel in _ORDERS:
+            key, body = unverified(payload)
+            return {"topic": topic, "key": key, "message": wire.decode(body, _ORDERS[address.channel])}
         kind = _KINDS.get(address.channel)
         return {"topic": topic, "message": wire.decode(payload, kind) if kind else payload.hex()}
     except ValueError as exc:

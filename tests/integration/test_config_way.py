@@ -4,6 +4,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from gateway.spool import peek
@@ -149,6 +150,15 @@ async def test_what_can_not_be_is_refused_with_its_line(files, broker, boards, o
         assert words in answer.reason
         assert site.path.read_text(encoding="utf-8") == site.text
         assert site.devices == {"board": "ok"}
+
+
+async def test_a_stale_change_is_refused(files, broker, boards):
+    async with at_work(files, broker, boards[0]) as site:
+        order = config(files, Verb.PUSH, number=1, text=site.text.replace("period_s: 0.1", "period_s: 0.2"))
+        late = msgspec.structs.replace(order, issued_ns=1, expires_ns=2)
+        answer = await site.ask(late)
+    assert answer.outcome is Outcome.REFUSED
+    assert "it expired" in answer.reason
 
 
 async def test_a_dead_broker_is_rolled_back_and_the_old_one_is_told(files, broker, boards):

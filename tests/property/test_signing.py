@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telemetry.signing import Key, SignatureError, new_key, parse_keys, sign, verify, written
+from telemetry.signing import Key, SignatureError, new_key, parse_keys, sign, unverified, verify, written
 
 TOPIC = "petrel/1/xiuyu/gw-1/command"
 KEYS = (Key("desk", bytes(range(32))), Key("spare", bytes(range(32, 64))))
@@ -79,3 +79,10 @@ def test_a_bad_key_file_is_refused_without_repeating_it(text):
 
 def test_a_key_does_not_print_its_secret():
     assert "secret" not in repr(KEYS[0])
+
+
+@given(BODIES)
+def test_who_only_looks_on_sees_the_body_and_which_key_it_claims(body):
+    assert unverified(sign(body, KEYS[0], TOPIC)) == (KEYS[0].id.hex(), body)
+    with pytest.raises(SignatureError):
+        unverified(body[:40])

@@ -62,6 +62,7 @@ def test_a_power_cut_at_any_write_leaves_one_truth(path, tmp_path, monkeypatch, 
     assert after.text(after.running.number) == path.read_text()
     assert [state for _, state in states(after)].count("running") == 1
     assert State.TRIAL not in {state for _, state in states(after)}
+    assert "changed at the gateway" not in {one.by for one in after.notes()}
     if path.read_text() == "old" and after.highest == 1:
         assert after.notes()[1].reason == INTERRUPTED
 
