@@ -63,8 +63,7 @@ class Uplink:
         self._asked, self._moved = asyncio.Event(), asyncio.Event()
         self._link: Connection | None = None
         self._held_text: str | None = None
-        self._meter = meter
-        self._carried = 0
+        self._meter, self._carried = meter, 0
         self._live_s = -math.inf
 
     @property
