@@ -13,8 +13,9 @@ from gateway.timing import Timing
 from petrel.orders import Sender, correspondence, issued
 from telemetry.broker import BrokerAddress
 from telemetry.clock import SystemClock
-from telemetry.orders import Command, ConfigOrder
+from telemetry.orders import Command, ConfigOrder, Verb
 from telemetry.signing import Key, written
+from tests.integration.gateway_centre import scripted_centre, until
 
 SOURCE = "xiuyu/gw-1"
 KEY = Key("desk", bytes(range(32)))
@@ -121,3 +122,55 @@ def command(folder, output, value, *, drill=False, ttl_s=5.0, **other):
 
 def config(folder, verb, **other):
     return issued(ConfigOrder, who(folder), 60.0, verb=verb, **other)
+
+
+SECOND_BUS = """\
+  - name: more
+    tcp: {{host: 127.0.0.1, port: {port}}}
+    timeout_s: 0.2
+    devices: [{{name: {device}, profile: {profile}, station: hill, period_s: 0.1}}]
+"""
+HILL = """  - {id: hill, name: {zh: 山, en: Hill}, kind: river, lat: 25.2, lon: 119.0, town: "1"}
+"""
+
+
+class Site:
+    """A gateway at work, and how to ask it."""
+
+    def __init__(self, folder, gateway, ask, centre):
+        self.folder, self.gateway, self.ask, self.centre = folder, gateway, ask, centre
+        self.path = folder / "gateway.yaml"
+        self.text = self.path.read_text(encoding="utf-8")
+        self.interim = []
+
+    async def push(self, text, number=1, verb=Verb.PUSH, **other):
+        return await self.ask(config(self.folder, verb, text=text, number=number, **other), 20, self.interim.append)
+
+    async def versions(self):
+        return (await self.ask(config(self.folder, Verb.LIST))).versions
+
+    def with_bus(self, port, device="more", profile="board.yaml"):
+        text = self.text.replace("buses:\n", HILL + "buses:\n")
+        return text.replace(
+            "remote: {}\n", SECOND_BUS.format(port=port, device=device, profile=profile) + "remote: {}\n"
+        )
+
+    @property
+    def announced(self):
+        return {series.station for series in self.centre.announcements[-1].series}
+
+    @property
+    def devices(self):
+        return self.gateway._source.devices()
+
+
+@asynccontextmanager
+async def site_at_work(files, broker, board, timing=TIMING):
+    path = write_files(files, broker.port, board.port)
+    async with (
+        scripted_centre(broker.port, SOURCE) as acking,
+        running(path, timing) as gateway,
+        centre(files, broker.port) as ask,
+    ):
+        await until(lambda: gateway.uplink.connected and acking.committed)
+        yield Site(files, gateway, ask, acking)

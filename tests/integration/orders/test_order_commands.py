@@ -9,27 +9,12 @@ import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
-
 from telemetry import audit
 from telemetry.signing import KEYS
-from tests.integration.brokers import nats_server
 from tests.integration.gateway_centre import scripted_centre, until
-from tests.integration.order_things import SOURCE, Board, write_files
+from tests.integration.order_things import SOURCE, write_files
 
 PETREL = str(Path(sys.executable).parent / "petrel")
-
-
-@pytest.fixture
-def broker(tmp_path):
-    with nats_server(tmp_path) as one:
-        yield one
-
-
-@pytest.fixture
-async def board():
-    async with Board().serving() as one:
-        yield one
 
 
 class Desk:

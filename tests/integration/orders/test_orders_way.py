@@ -21,7 +21,6 @@ from tests.integration.gateway_centre import until
 from tests.integration.order_things import (
     KEY,
     SOURCE,
-    Board,
     centre,
     command,
     running,
@@ -35,24 +34,6 @@ COMMANDS = topic(SOURCE, Channel.COMMAND)
 def broker(request, tmp_path):
     with request.param(tmp_path) as one:
         yield one
-
-
-@pytest.fixture
-def nats(tmp_path):
-    with nats_server(tmp_path) as one:
-        yield one
-
-
-@pytest.fixture
-async def board():
-    async with Board().serving() as one:
-        yield one
-
-
-@pytest.fixture
-def files(tmp_path, monkeypatch):
-    monkeypatch.setenv(f"{KEYS}_FILE", str(tmp_path / "keys"))
-    return tmp_path
 
 
 @asynccontextmanager
