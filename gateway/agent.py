@@ -149,6 +149,7 @@ class Gateway:
         found = [self._meter.note(), self._time.note() if self._time else None, self._deaf]
         found += stats.notes
         found += [f"the broker's access list refuses the subscription to {name}" for name in self.uplink.refused]
+        found += self._remote.notes() if self._remote is not None else []
         return tuple(note for note in found if note is not None)
 
     def _acquisition(self, seed: int) -> Source:

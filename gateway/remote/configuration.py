@@ -69,6 +69,11 @@ class RemoteConfiguration:
         self._reply = reply
         self._busy = False
 
+    @property
+    def on_trial(self) -> int | None:
+        """The version that is on trial."""
+        return next((note.number for note in self._versions.notes() if note.state == State.TRIAL), None)
+
     async def carry_out(self, order: ConfigOrder, key: Key) -> Answer:
         """Answer a question, refuse a change, or see it through its trial."""
         if order.verb is Verb.LIST:

@@ -37,6 +37,10 @@ _KINDS: Final[Mapping[Channel, type[Command] | type[ConfigOrder]]] = {
 class Configuration(Protocol):
     """Who changes the configuration."""
 
+    @property
+    def on_trial(self) -> int | None:
+        """The version that is on trial."""
+
     async def carry_out(self, order: ConfigOrder, key: Key) -> Answer:
         """Answer a question, refuse a change, or see it through its trial."""
 

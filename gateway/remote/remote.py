@@ -27,6 +27,13 @@ class Remote:
     def __init__(self, desk: Desk, outputs: Outputs, configuration: Configuration | None) -> None:
         self.desk, self.outputs, self._configuration = desk, outputs, configuration
 
+    def notes(self) -> list[str]:
+        """What people should know of at this moment."""
+        found = [f"output {name} is in a pulse" for name in self.outputs.away]
+        if self._configuration is not None and (number := self._configuration.on_trial) is not None:
+            found.append(f"version {number} of the configuration is on trial")
+        return found
+
     async def run(self) -> None:
         """Carry out orders until cancelled."""
         await self.desk.run(self.outputs, self._configuration)

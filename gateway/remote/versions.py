@@ -48,11 +48,11 @@ class Versions:
     @property
     def running(self) -> VersionNote | None:
         """The version that stands in gateway.yaml."""
-        return next((note for note in self._notes.values() if note.state == State.RUNNING), None)
+        return next((note for note in self.notes() if note.state == State.RUNNING), None)
 
     def notes(self) -> tuple[VersionNote, ...]:
-        """All versions, oldest first."""
-        return tuple(self._notes[number] for number in sorted(self._notes))
+        """All versions, oldest first. A copy: files are written in threads."""
+        return tuple(note for _, note in sorted(self._notes.copy().items()))
 
     def text(self, number: int) -> str:
         """A version as it was sent; raises ValueError for one that is not kept."""

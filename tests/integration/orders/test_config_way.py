@@ -109,7 +109,9 @@ async def test_one_change_at_a_time_and_the_same_one_once(files, broker, boards)
             await until(lambda: site.gateway._remote._configuration._busy)
             other = await site.push(site.text.replace("period_s: 0.1", "period_s: 0.3"), number=2)
             assert (other.outcome, other.reason) == (Outcome.REFUSED, "another change is on trial, expected none")
+            assert "version 1 of the configuration is on trial" in site.gateway.status().notes
             assert (await first).outcome is Outcome.DONE
+            assert site.gateway.status().notes == ()
             again = await ask(order)
         assert (again.outcome, again.repeated) == (Outcome.DONE, True)
 
@@ -154,6 +156,7 @@ async def test_outputs_change_with_a_configuration_but_not_under_a_pulse(files, 
         site.gateway._remote._configuration._trial_s = 0.2
         assert (await site.ask(command(files, "lamp", 1))).outcome is Outcome.DONE
         text = site.text.replace("range: [0, 20]", "range: [0, 25]")
+        assert "output lamp is in a pulse" in site.gateway.status().notes
         under = await site.push(text)
         assert "lamp in a pulse, expected every output at rest" in under.reason
         await until(lambda: not site.gateway._remote.outputs.away)
