@@ -1,7 +1,7 @@
 """The site file: where we are, who manages what, which levels are dangerous here, and what connects to what."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -12,6 +12,8 @@ from telemetry.quantity import QUANTITIES
 from telemetry.series import Text
 from telemetry.settings import Document, Step, load
 
+SCHEMES: Final = {"warn_tide": "sea_level", "flood_stage": "water_level"}
+"""What rule packs know a gauge's levels by, each with the quantity that it is about."""
 LEVELS: Final = ("blue", "yellow", "orange", "red")
 LEVEL_NAMES: Final = (
     Text("正常", "normal"),
@@ -83,7 +85,7 @@ class Threshold(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     surveyor: str
     """Who says so."""
     date: str
-    """Since when."""
+    """Since when: a day such as ``2026-01-31``."""
     illustrative: bool
 
     def ladder(self) -> tuple[float | None, ...]:
@@ -170,6 +172,8 @@ def _mistakes(site: Site, folder: Path) -> Iterator[Mistake]:
     yield from _twice("pipelines", [pipeline.id for pipeline in site.pipelines])
     yield from _twice("typhoons", [typhoon.id for typhoon in site.typhoons])
     yield from _twice("thresholds", [(t.station, t.point, t.quantity, t.scheme) for t in site.thresholds])
+    for index, area in enumerate(site.areas):
+        yield from _area(("areas", index), area)
     for index, layer in enumerate(site.layers):
         yield from _layer(("layers", index), layer, folder)
     for index, threshold in enumerate(site.thresholds):
@@ -196,6 +200,14 @@ def _twice(section: str, names: Sequence[Any]) -> Iterator[Mistake]:
             yield (section, index), f"{name!r} stands here twice, expected it once"
 
 
+def _area(where: tuple[Step, ...], area: Area) -> Iterator[Mistake]:
+    for key, most in (("lon", 180), ("lat", 90)):
+        if not -most <= (getattr(area, key) or 0.0) <= most:
+            yield (*where, key), f"{getattr(area, key)}, expected -{most} to {most} degrees (WGS 84)"
+    if (area.lon is None) != (area.lat is None):
+        yield where, "one of lon and lat, expected both or neither"
+
+
 def _layer(where: tuple[Step, ...], layer: Layer, folder: Path) -> Iterator[Mistake]:
     if layer.crs not in _KNOWN_CRS:
         yield (*where, "crs"), f"{layer.crs!r}, expected one of {', '.join(_KNOWN_CRS)}"
@@ -205,13 +217,26 @@ def _layer(where: tuple[Step, ...], layer: Layer, folder: Path) -> Iterator[Mist
 
 
 def _threshold(where: tuple[Step, ...], threshold: Threshold) -> Iterator[Mistake]:
+    about = SCHEMES.get(threshold.scheme)
     if threshold.quantity not in QUANTITIES:
         yield (*where, "quantity"), f"no quantity {threshold.quantity!r}, expected one that telemetry knows"
+    if about is None:
+        yield (*where, "scheme"), f"no scheme {threshold.scheme!r}, expected one of {', '.join(SCHEMES)}"
+    elif threshold.quantity != about:
+        yield (*where, "quantity"), f"{threshold.quantity!r} under {threshold.scheme}, expected {about!r}"
+    yield from _day((*where, "date"), threshold.date)
     values = [value for value in threshold.ladder() if value is not None]
     if values != sorted(values):
         yield (*where, "values"), f"{values}, expected values that do not fall from blue to red"
     if threshold.near_margin is not None and not threshold.near_margin > 0:
         yield (*where, "near_margin"), f"{threshold.near_margin}, expected more than 0"
+
+
+def _day(where: tuple[Step, ...], text: str) -> Iterator[Mistake]:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        yield where, f"{text!r}, expected a day such as 2026-01-31"
 
 
 def _typhoon(where: tuple[Step, ...], typhoon: Typhoon) -> Iterator[Mistake]:

@@ -10,11 +10,10 @@ import msgspec
 
 from alerting.hazards import hazards
 from alerting.metric import Metric
-from alerting.site import LEVELS, moment_ns
+from alerting.site import LEVELS, SCHEMES, moment_ns
 from telemetry.series import Text
 from telemetry.settings import Document, Step, load
 
-SCHEMES: Final = ("warn_tide", "flood_stage")
 _SPAN: Final = re.compile(r"(\d+)(min|h)")
 _LONGEST_MIN: Final = 2880
 _SAMPLE: Final = {"subject": "", "metric": "", "value": "", "op": "", "rule": "", "threshold": "", "unit": ""}

@@ -51,6 +51,15 @@ def test_a_good_site_loads(tmp_path: Path) -> None:
         ("id: here", "id: here\ntimezone: Mars/Olympus", 2, "expected a name such as 'Asia/Shanghai'"),
         ("areas:\n", "areas:\n- {code: a, name: {zh: 乙, en: B}}\n", 6, "'a' stands here twice"),
         ("surveyor: x", "surveyed: x", 9, "surveyor"),
+        ("yellow: 3.5", "yellow: .nan", 9, "nan, expected a finite number"),
+        ("yellow: 3.5", "red: .inf", 9, "inf, expected a finite number"),
+        ("warn_tide", "warn_tides", 9, "no scheme 'warn_tides', expected one of warn_tide, flood_stage"),
+        ("warn_tide", "flood_stage", 9, "'sea_level' under flood_stage, expected 'water_level'"),
+        ("quantity: sea_level", "quantity: wind_speed", 9, "'wind_speed' under warn_tide, expected 'sea_level'"),
+        ("2020-01-01", "soon", 10, "'soon', expected a day such as 2026-01-31"),
+        ("lon: null, lat: null", "lon: .nan, lat: 25", 5, "nan, expected a finite number"),
+        ("lon: null, lat: null", "lon: 190, lat: 25", 5, "190.0, expected -180 to 180 degrees"),
+        ("lon: null, lat: null", "lon: 119, lat: null", 5, "one of lon and lat, expected both or neither"),
     ],
 )
 def test_a_mistake_is_one_line_with_its_place(tmp_path: Path, old: str, new: str, line: int, problem: str) -> None:

@@ -84,3 +84,58 @@ def test_secrets_come_from_the_environment_or_a_file(tmp_path: Path, monkeypatch
     (tmp_path / "key").write_text("two\n")
     monkeypatch.setenv("PETREL_TEST_KEY_FILE", str(tmp_path / "key"))
     assert settings.secret("PETREL_TEST_KEY") == "two"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("lines:\n- {name: a, baud: 1, gap_s: .nan}\n", "house.yaml:2: lines[0].gap_s: nan, expected a finite number"),
+        ("lines: []\nlimits:\n- -1\n- .inf\n", "house.yaml:4: limits[1]: inf, expected a finite number"),
+        (
+            "lines: []\nspare:\n  a: {name: a, baud: 1,\n    gap_s: -1e400}\n",
+            "house.yaml:4: spare.a.gap_s: -inf, expected",
+        ),
+    ],
+)
+def test_a_number_that_is_none_or_endless_is_refused_in_every_file(text: str, complaint: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read(text)
+    assert str(caught.value).startswith(complaint)
+
+
+def test_every_endless_number_is_explained_in_the_order_of_lines(tmp_path: Path) -> None:
+    path = tmp_path / "house.yaml"
+    path.write_text("lines:\n- {name: a, baud: 1, gap_s: .nan}\nlimits: [.inf, 1]\nsince: 3\n")
+    found = [str(one).removeprefix(f"{path}:")[:2] for one in settings.mistakes(path, lambda _: House)]
+    assert found == ["2:", "3:", "4:"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("lines: []\nsince: a\0b\n", 2),
+        ("lines: []\nsince: \a\n", 2),
+        ("lines: []\nspare:\n" + "\n".join(" " * depth + "a:" for depth in range(1, 900)), 66),
+        ("lines:\n- " + "[" * 1000, 2),
+    ],
+)
+def test_what_is_no_yaml_is_located_too(text: str, line: int) -> None:
+    with pytest.raises(SettingsError, match=rf"^house\.yaml:{line}: .*, expected YAML 1\.2") as caught:
+        read(text)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_in_utf_16_is_located(tmp_path: Path) -> None:
+    path = tmp_path / "house.yaml"
+    path.write_bytes("lines: []\n".encode("utf-16"))
+    with pytest.raises(SettingsError, match=r"house\.yaml:1: byte 0 is not UTF-8, expected a UTF-8 text"):
+        settings.load(path, House)
+
+
+def test_an_unknown_key_is_compared_with_those_of_its_own_place() -> None:
+    with pytest.raises(SettingsError) as top:
+        read("lines: []\nzzz: 1\nyyy: 2\n")
+    assert str(top.value).endswith("unknown key 'zzz', expected one of limits, since, spare")
+    with pytest.raises(SettingsError) as below:
+        read("lines: []\nspare:\n  a: {name: a, baud: 1, limits: 2}\n")
+    assert str(below.value).endswith("spare.a: unknown key 'limits', expected one of gap_s")
