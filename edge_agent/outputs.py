@@ -7,6 +7,7 @@ unknown, and is called so.
 import asyncio
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -110,11 +111,17 @@ class Effect:
 
 async def switch(lines: Lines, plan: OutputPlan, value: float) -> Effect:
     """Set an output and prove it. Never raises what a line or a device may do."""
-    if value != plan.safe and (held := await _held(lines, plan)) is not None:
+    locks = () if value == plan.safe else plan.interlocks
+    here = [lock for lock in locks if lock.spot.bus == plan.spot.bus]
+    # Those of other buses first: who holds a line must not wait for another one.
+    held = await _held_elsewhere(lines, [lock for lock in locks if lock not in here])
+    if held is not None:
         return Effect(Outcome.REFUSED, held)
     try:
         line = _line(lines, plan.spot.bus)
         async with line.reserved() as bare:
+            if (held := await _held(bare, here)) is not None:
+                return Effect(Outcome.REFUSED, held)
             doubt = await _write(bare, plan.call(value))
             read, trouble = await _look(bare, plan)
     except LineDownError as exc:
@@ -143,12 +150,24 @@ def _judged(plan: OutputPlan, value: float, read: float | None, doubt: str, trou
     return Effect(Outcome.FAILED, f"{said}, but it reads back {read:g}, expected {value:g}", read)
 
 
-async def _held(lines: Lines, plan: OutputPlan) -> str | None:
-    """Why an output must stay at rest; what can't be read holds as well."""
-    for lock in plan.interlocks:
+async def _held_elsewhere(lines: Lines, locks: Sequence[Interlock]) -> str | None:
+    """As ``_held``, for interlocks on other buses than the output."""
+    for lock in locks:
         try:
             async with _line(lines, lock.spot.bus).reserved() as bare:
-                found = lock.spot.number(await bare.transact(lock.spot.call()))
+                held = await _held(bare, [lock])
+        except LineDownError as exc:
+            held = f"interlock {lock.says}: can't be read ({exc})"
+        if held is not None:
+            return held
+    return None
+
+
+async def _held(bare: Line, locks: Sequence[Interlock]) -> str | None:
+    """Why an output must stay at rest; what can't be read holds as well."""
+    for lock in locks:
+        try:
+            found = lock.spot.number(await bare.transact(lock.spot.call()))
         except (LineError, ExceptionAnswerError) as exc:
             return f"interlock {lock.says}: can't be read ({exc})"
         if found != lock.must_be:

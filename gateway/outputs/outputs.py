@@ -143,7 +143,7 @@ class Outputs:
         output = self._allowed.get(name)
         if output is None:
             _LOG.error("output left away from rest", output=name, reason="it stands in gateway.yaml no more")
-            self._note({"what": "pulse not ended", "output": name, "reason": "unknown output"})
+            await self._account({"what": "pulse not ended", "output": name, "reason": "unknown output"})
             await self._forget(name)
             return True
         effect = await self._rest(output)
@@ -151,8 +151,11 @@ class Outputs:
         done = effect.outcome is Outcome.DONE
         (_LOG.info if done else _LOG.error)("end of pulse", **entry)
         if done:
-            self._note({"what": "pulse ended", **entry})
+            await self._account({"what": "pulse ended", **entry})
         return done
+
+    async def _account(self, entry: Mapping[str, object]) -> None:
+        await asyncio.to_thread(self._note, entry)
 
     async def _remember(self, name: str) -> None:
         self._open.setdefault(name, 0)

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+from dataclasses import replace
 
 import pytest
 from pymodbus.client import AsyncModbusTcpClient
@@ -186,6 +187,28 @@ async def test_a_command_waits_for_one_transaction_of_a_busy_line_at_most(rtu_pe
             assert took_s < 0.4
             await asyncio.sleep(0.03 * turn)
         assert set(acquisition.devices().values()) == {"ok"}
+
+
+async def test_an_interlock_may_stand_on_another_bus(tcp_peer, profile, plans, polling):
+    relay, switch_board = Relay(), Relay()
+    name = profile(("a", "holding 0 u16"))
+    ports = {"one": await tcp_peer(relay), "two": await tcp_peer(switch_board)}
+    text = "buses:\n" + "\n".join(
+        f"  - {{name: {bus}, tcp: {{host: 127.0.0.1, port: {port}}}, timeout_s: 0.1, devices: "
+        f"[{{name: {bus}, profile: {name}, station: {bus}, period_s: 3600}}]}}"
+        for bus, port in ports.items()
+    )
+    lock = Interlock(spot=Spot(bus="two", unit=1, register=register("coil 9")), must_be=1, says="the door")
+    plan = replace(output(), interlocks=(lock,))
+    async with polling(plans(text)) as (acquisition, _):
+        held = await switch(acquisition, plan, 1)
+        switch_board.coils[9] = 1
+        free = await switch(acquisition, plan, 1)
+        await acquisition.swap(["two"], [])
+        blind = await switch(acquisition, plan, 1)
+    assert (held.outcome, free.outcome) == (Outcome.REFUSED, Outcome.DONE)
+    assert blind.reason == "interlock the door: can't be read (there is no bus two at present)"
+    assert relay.writes == 1
 
 
 class Fixed:
