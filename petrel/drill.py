@@ -12,7 +12,7 @@ import resource
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -27,7 +27,7 @@ from gateway.settings import GatewayPlan, GatewaySettings, compile_gateway, load
 from petrel import parts
 from petrel.broker import BrokerError, embedded_broker
 from petrel.receiver import Receipts, webhook_receiver
-from petrel.report import Report, report
+from petrel.report import Report, Start, report
 from petrel.sites import places, twins
 from simulators import devices, faults
 from simulators.scenario import Scenario
@@ -65,7 +65,7 @@ class Drill:
     service: Service
     receipts: Receipts
     url: str
-    begun_s: float = field(default_factory=time.monotonic)
+    start: Start
 
     async def play(self) -> None:
         """Let data time pass to the end of the scenario, and whatever it caused come to its end."""
@@ -78,9 +78,14 @@ class Drill:
             self.gateway,
             self.service,
             self.receipts,
-            wall_s=time.monotonic() - self.begun_s,
+            self.start,
             peak_rss_mb=_peak_rss_mb(),
         )
+
+
+def former_run(data: Path) -> Path | None:
+    """What a run has left in a folder; None in one in which nothing has run."""
+    return next((data / room for room in ("store", "state", "spool") if (data / room).exists()), None)
 
 
 @asynccontextmanager
@@ -101,6 +106,7 @@ async def running(options: Options) -> AsyncIterator[Drill]:
         service = await stack.enter_async_context(parts.centre(centre, clock, rng, _shown(options.speed)))
         plan = compile_gateway(pointed, broker=parse_broker(broker), spool_dir=options.data / "spool")
         gateway = Gateway(plan, clock, rng)
+        start = Start(plan.source, service.ingest.store.last_commit(), gateway.spool.stats().rows, time.monotonic())
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         owned = [
             tasks.create_task(service.run(), name="centre"),
@@ -109,7 +115,7 @@ async def running(options: Options) -> AsyncIterator[Drill]:
         ]
         yield Drill(
             options=options, clock=clock, gateway=gateway, plan=plan, service=service, receipts=receipts,
-            url=address(listener),
+            url=address(listener), start=start,
         )  # fmt: skip
         for task in owned:
             task.cancel()

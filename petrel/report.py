@@ -1,8 +1,10 @@
 """What a drill came to, as the one JSON object of ``petrel up --once --json``."""
 
 import asyncio
+import time
 from collections.abc import Iterable
 from datetime import datetime
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -34,7 +36,7 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows by fate: ``lost`` were polled and are not in the store, ``doubled`` stand there twice."""
+    """Rows of this run by fate: ``lost`` were polled and are not in the store, ``doubled`` stand there twice."""
 
     polled: int
     committed: int
@@ -49,24 +51,34 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     peak_rss_mb: float
 
 
-async def report(
-    gateway: Gateway, service: Service, receipts: Receipts, *, wall_s: float, peak_rss_mb: float
-) -> Report:
-    """Count in the store itself, not in what acknowledgements said."""
-    store = service.ingest.store
-    committed, distinct = await asyncio.to_thread(lambda: (store.count(), store.distinct_count()))
+class Start(NamedTuple):
+    """Where the figures of a run begin: its gateway; the last commit, the rows in the spool and real time then."""
+
+    source: str
+    commit: int
+    spooled_rows: int
+    begun_s: float
+
+
+async def report(gateway: Gateway, service: Service, receipts: Receipts, start: Start, *, peak_rss_mb: float) -> Report:
+    """Count in the store itself, not in what acknowledgements said; nothing that was there before the run began.
+
+    What a former run left, in the store or in the spool, would else stand in for rows that this one lost. Left in the
+    spool, it can't be told apart once it is committed: it is asked for, too.
+    """
+    found = await asyncio.to_thread(service.ingest.store.tally, start.source, start.commit)
     events = [event async for event in service.centre.state.events()]
     return Report(
         polled=gateway.polled_rows,
-        committed=committed,
-        lost=gateway.polled_rows - distinct,
-        doubled=committed - distinct,
-        missing_rows=await asyncio.to_thread(store.missing_count),
+        committed=found.rows,
+        lost=gateway.polled_rows + start.spooled_rows - found.distinct,
+        doubled=found.rows - found.distinct,
+        missing_rows=found.missing,
         alarms=tuple(lines(events, ZoneInfo("Asia/Shanghai"))),
         deliveries=len(receipts.by_key),
         repeated_deliveries=receipts.repeated,
         latency_ms=Latency(**receipts.latency_ms()),
-        wall_s=round(wall_s, 2),
+        wall_s=round(time.monotonic() - start.begun_s, 2),
         peak_rss_mb=peak_rss_mb,
     )
 

@@ -86,7 +86,7 @@ def _table(drill: Drill, rates: _Rates) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_row("data time", f"{now:%Y-%m-%d %H:%M:%S}{over}")
     table.add_row("devices", f"{len(status.devices) - len(failing)} of {len(status.devices)} ok  {', '.join(failing)}")
-    table.add_row("rows/s", f"{rates.rows_per_s():.0f}")
+    table.add_row("rows", f"{status.polled_rows} polled in this run, {rates.rows_per_s():.0f}/s")
     table.add_row("backlog", f"{status.spool_batches} batches, {status.spool_rows} rows")
     table.add_row("alarms", _alarms(drill))
     table.add_row("console", drill.url)

@@ -51,6 +51,10 @@ ORDER BY commit_no, rowid
 COUNT: Final = "SELECT count(*) FROM samples"
 DISTINCT_COUNT: Final = "SELECT count(*) FROM (SELECT DISTINCT series, time_ms FROM samples)"
 QUALITY_COUNT: Final = "SELECT count(*) FROM samples WHERE quality = $quality"
+TALLY: Final = """
+SELECT count(*), count(DISTINCT (series, time_ms)), count(*) FILTER (quality = $missing)
+FROM samples WHERE commit_no > $after AND source = $source
+"""
 
 LEDGER: Final = """
 SELECT name, epoch, first_seq, last_seq, commit_no FROM committed JOIN sources ON id = source ORDER BY ALL

@@ -14,7 +14,7 @@ from ingest.store import _duckdb_queries as sql
 from ingest.store import schema
 from ingest.store._duckdb_file import Columns, Connection, DuckDBFile
 from ingest.store.ledger import Ledger, range_columns, ranges_of
-from ingest.store.protocol import Buckets, CommitResult, Points, StoreInfo, StoreRefusedError
+from ingest.store.protocol import Buckets, CommitResult, Points, StoreInfo, StoreRefusedError, Tally
 from telemetry.batch import MILLISECOND_NS, Batch
 from telemetry.quality import Quality
 
@@ -119,6 +119,13 @@ class DuckDBStore:
     def missing_count(self) -> int:
         """Rows without a reading."""
         return self._number(sql.QUALITY_COUNT, quality=int(Quality.MISSING))
+
+    def tally(self, source: str, after: int) -> Tally:
+        """What a gateway's commits after a number brought; nothing of one that has none."""
+        asked = {"source": self._ledger.sources.get(source, 0), "after": after, "missing": int(Quality.MISSING)}
+        with self._file.reading() as reader:
+            rows, distinct, missing = reader.execute(sql.TALLY, asked).fetchall()[0]
+        return Tally(rows=rows, distinct=distinct, missing=missing)
 
     def save_announcement(self, source: str, revision: str, payload: bytes) -> None:
         """Keep an announcement as the newest of its gateway, and the few before it."""

@@ -63,6 +63,15 @@ class Buckets:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """Rows of one gateway in a stretch of commits: all, the different (series, time) among them, and the missing."""
+
+    rows: int
+    distinct: int
+    missing: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreInfo:
     """What a person wants to know of a store; sizes in bytes."""
 
@@ -115,6 +124,9 @@ class Store(Protocol):
 
     def missing_count(self) -> int:
         """Rows that say that there was no reading."""
+
+    def tally(self, source: str, after: int) -> Tally:
+        """What a gateway's commits after a number brought."""
 
     def save_announcement(self, source: str, revision: str, payload: bytes) -> None:
         """Keep an announcement as it came, as the newest of its gateway, and the few before it."""

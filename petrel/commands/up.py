@@ -29,7 +29,7 @@ def up(
         str, typer.Option(help="Name of a scenario (petrel sim list), or a .yaml file.")
     ] = "doksuri-2023",
     data: Annotated[
-        Path | None, typer.Option(help="Folder to keep; without it, everything is gone at the end.")
+        Path | None, typer.Option(help="Folder to keep, new for --once; without it, everything is gone at the end.")
     ] = None,
     http: Annotated[str, typer.Option(help="Where the console answers; port 0 takes a free one.")] = "127.0.0.1:8460",
     broker: Annotated[str | None, typer.Option(help="Another broker than the embedded one, mqtt://host:port.")] = None,
@@ -44,6 +44,8 @@ def up(
     with _folder(data) as folder:
         options = _options(scenario, folder, http, math.inf if once else speed, broker)
         options = replace(options, receiver=None if webhook is None else _receiver(webhook))
+        if once:
+            _refuse_former(folder)
         if check:
             print_line(_would(options))
         else:
@@ -108,6 +110,17 @@ def _options(scenario: str, folder: Path, http: str, speed: float, broker: str |
     return Options(
         scenario=load_scenario(scenario).settings, data=folder, host=host, port=port, speed=speed, broker=broker
     )
+
+
+def _refuse_former(folder: Path) -> None:
+    """Play to the end only from a beginning: the same data time twice in one store is neither run."""
+    from petrel.drill import former_run
+
+    if (left := former_run(folder)) is not None:
+        raise CommandError(
+            f"--data {folder}: holds a run ({left.name}/), expected a new folder for --once; "
+            "name another or delete it, or go on in it without --once"
+        )
 
 
 def _receiver(url: str) -> "WebhookSettings":

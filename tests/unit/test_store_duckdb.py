@@ -10,7 +10,7 @@ import pytest
 
 from ingest.store import schema
 from ingest.store.duckdb import DuckDBStore
-from ingest.store.protocol import Store, StoreOpenError, StoreRefusedError
+from ingest.store.protocol import Store, StoreOpenError, StoreRefusedError, Tally
 from telemetry.batch import MILLISECOND_NS, Batch, concat
 from telemetry.clock import MINUTE_NS, SECOND_NS
 from telemetry.quality import Cause, Quality
@@ -152,6 +152,19 @@ def test_the_newest_sample_of_each_series_is_by_its_time_not_by_its_arrival(stor
 def test_missing_rows_are_counted(store):
     store.commit([batch(1, [NAN, 1.0]), batch(2, [NAN, NAN])])
     assert (store.count(), store.missing_count()) == (4, 3)
+
+
+def test_a_tally_is_of_one_gateway_since_a_commit(store):
+    """The rows of a run are not those of another run, nor those of a neighbour."""
+    other = replace(batch(1, [5.0, 6.0]), source="demo/gw-2")
+    store.commit([batch(1, [1.0, 2.0]), other])
+    since = store.last_commit()
+    store.commit([batch(2, [NAN, NAN]), batch(3, [3.0, NAN], time_ns=START_NS + SECOND_NS)])
+    store.commit([batch(4, [3.0, 4.0], time_ns=START_NS + SECOND_NS)])
+    assert store.tally(SOURCE, 0) == Tally(rows=8, distinct=4, missing=3)
+    assert store.tally(SOURCE, since) == Tally(rows=6, distinct=4, missing=3)
+    assert store.tally(other.source, 0) == Tally(rows=2, distinct=2, missing=0)
+    assert store.tally("demo/nobody", 0) == Tally(rows=0, distinct=0, missing=0)
 
 
 def test_the_newest_announcements_are_kept_in_order(store):
