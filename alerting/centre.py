@@ -30,10 +30,12 @@ from ingest.catalogue import Catalogue
 from ingest.commit import Commit
 from ingest.store.protocol import Store
 from telemetry.clock import HOUR_NS, SECOND_NS, Clock
+from telemetry.progress import Progress
 
 TICK_NS: Final = 30 * SECOND_NS
 _TICK_PHASE_NS: Final = 777_000_000  # off the full second, on which polls are due: which came first would be chance
 _WINDOW_NS: Final = 48 * HOUR_NS
+_PATIENCE_TICKS: Final = 4
 _CURSOR_S: Final = 1.0
 _MOST_PENDING: Final = 10_000
 _LOG: Final = structlog.get_logger(room="centre")
@@ -145,6 +147,10 @@ class Centre:
         self.figures.rows += len(commit)
         self.figures.lag_s = time.monotonic() - begun_s
         self.fanout.touch()
+
+    def progress(self) -> Progress:
+        """Ticks: each of them passes the engine, and waits for its turn behind commits and the state's disk."""
+        return Progress(done=self.figures.ticks, patience_s=_PATIENCE_TICKS * self.tick_ns / SECOND_NS)
 
     async def _tick_for_ever(self) -> None:
         while True:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ from ingest.service import Ingest
 from ingest.store.protocol import Store
 from telemetry.broker import PASSWORD
 from telemetry.clock import Clock, SystemClock
+from telemetry.progress import Progress
 from telemetry.settings import Document, secret
 
 
@@ -38,13 +39,25 @@ class Service:
     centre: Centre
     ingest: Ingest
     app: FastAPI
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once what happened before the start has been taken up."""
 
     async def run(self) -> None:
         """Take up where the last run ended, then ingest, decide, deliver and publish until cancelled."""
         await self.centre.restore()
+        self.ready.set()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.centre.run(), name="centre")
             tasks.create_task(self.ingest.run(), name="ingest")
+
+    def progress(self) -> dict[str, Progress]:
+        """What must not stand still while it runs: the way into the store, and the ticks of engine and state."""
+        return {"store": self.ingest.progress(), "engine": self.centre.progress()}
+
+    def status(self) -> str:
+        """How it is, in one line."""
+        told = ", ".join(f"{name}: {part.detail}" for name, part in intake_parts(self.ingest).items())
+        return f"{told}, engine: {self.centre.figures.trouble or 'ticks'}"
 
     async def drained(self) -> None:
         """Wait until every delivery is final: a drill ends with it. Needs ``run`` under way."""

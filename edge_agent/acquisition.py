@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Collection, Sequence
 from itertools import count
+from typing import Final
 
 import numpy as np
 
@@ -11,7 +12,13 @@ from edge_agent.compiled import AnyBusPlan, PushedPlan
 from edge_agent.drivers.modbus.shared import SharedLine
 from edge_agent.listener import Listener
 from edge_agent.stats import BusStats, Sink
-from telemetry.clock import Clock
+from telemetry.clock import SECOND_NS, Clock
+from telemetry.progress import Progress
+
+_LEAST_PATIENCE_S: Final = 60.0
+_PERIODS: Final = 3
+_TRIES: Final = 8
+"""Requests to one device that may all time out, one after another, before a bus has anything to say."""
 
 
 class Acquisition:
@@ -61,6 +68,10 @@ class Acquisition:
         """Per device ``ok``, or the reason of its last failure."""
         return {name: device.state for bus in self._buses.values() for name, device in bus.stats.devices.items()}
 
+    def progress(self) -> dict[str, Progress]:
+        """Per bus the rows it has given, failed polls included: whatever its devices do, there must be some."""
+        return {f"bus {name}": _progress(bus) for name, bus in self._buses.items()}
+
     def _made(self, plan: AnyBusPlan) -> Bus | Listener:
         number = next(self._number)
         if isinstance(plan, PushedPlan):
@@ -78,3 +89,12 @@ class Acquisition:
         if task is not None:
             task.cancel()
             await asyncio.wait([task])
+
+
+def _progress(bus: Bus | Listener) -> Progress:
+    devices, stats = bus.plan.devices, bus.stats.devices.values()
+    soonest_s = min(device.period_ns for device in devices) / SECOND_NS
+    slowest_s = _TRIES * len(devices) * bus.plan.timeout_s
+    return Progress(
+        done=sum(one.rows for one in stats), patience_s=max(_LEAST_PATIENCE_S, _PERIODS * soonest_s + slowest_s)
+    )

@@ -31,6 +31,7 @@ from gateway.uplink import Uplink
 from telemetry.batch import Batch
 from telemetry.broker import PASSWORD
 from telemetry.clock import SECOND_NS, Clock
+from telemetry.progress import Progress
 from telemetry.settings import secret
 from telemetry.topics import Channel
 from telemetry.wire import Lane, Presence, Status, Watch, decode
@@ -144,6 +145,16 @@ class Gateway:
             line=self._meter.use(),
             notes=self._notes(stats),
         )
+
+    def progress(self) -> dict[str, Progress]:
+        """What must not stand still while it runs: each bus, and the syncs of the spool."""
+        buses = self._source.progress() if isinstance(self._source, Acquisition) else {}
+        return {**buses, "spool": self.spool.syncs.progress()}
+
+    def summary(self) -> str:
+        """How it is, in one line."""
+        stats = self.spool.stats()
+        return f"{self.polled_rows} rows polled, {stats.rows} wait, delivery {self.uplink.trouble or 'ok'}"
 
     def _notes(self, stats: Stats) -> tuple[str, ...]:
         found = [self._meter.note(), self._time.note() if self._time else None, self._deaf]

@@ -26,11 +26,13 @@ from ingest.store.protocol import Store, StoreRefusedError
 from ingest.waiting import Held, Waiting
 from telemetry.batch import Batch
 from telemetry.clock import Clock
+from telemetry.progress import Progress
 from telemetry.topics import Channel
 
 _LOG: Final = structlog.get_logger(__name__)
 _GROUP_ROWS: Final = 200_000
 _COMMITS_AHEAD: Final = 8
+_PATIENCE_S: Final = 120.0
 _RETRY_S: Final = (0.2, 5.0)
 
 
@@ -95,6 +97,7 @@ class Pipeline:
         self._retry_s = 0.0
         self._delay_s = _RETRY_S[0]
         self._commits: asyncio.Queue[tuple[Commit, Answers]] = asyncio.Queue(_COMMITS_AHEAD)
+        self._rounds, self._at_work = 0, False
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -103,10 +106,16 @@ class Pipeline:
                 tasks.create_task(self._work(thread), name="ingest rounds")
                 tasks.create_task(self._hand_on(), name="hand on commits")
 
+    def progress(self) -> Progress:
+        """Rounds of taking, checking and storing: one that does not end is a store that hangs."""
+        return Progress(done=self._rounds, patience_s=_PATIENCE_S, idle=not self._at_work)
+
     async def _work(self, thread: ThreadPoolExecutor) -> None:
         loop = asyncio.get_running_loop()
         while True:
+            self._at_work = False
             await self._intake.wait(self._longest_wait_s())
+            self._at_work = True
             done = await loop.run_in_executor(thread, self._round, self._intake.take())
             for complaint in done.complaints:
                 self._note(complaint)
@@ -115,6 +124,7 @@ class Pipeline:
             self._replies.post(done.answers)
             if done.commit is not None:
                 await self._commits.put((done.commit, done.then))
+            self._rounds += 1
 
     async def _hand_on(self) -> None:
         while True:

@@ -19,6 +19,7 @@ from ingest.subscriber import Subscriber
 from ingest.watches import Watches
 from telemetry.broker import BrokerAddress
 from telemetry.clock import Clock
+from telemetry.progress import Progress
 from telemetry.wire import Watch
 
 _LOG = structlog.get_logger(__name__)
@@ -63,6 +64,10 @@ class Ingest:
     def stats(self) -> PipelineStats:
         """Counts since start."""
         return self._pipeline.stats
+
+    def progress(self) -> Progress:
+        """How far rows have come."""
+        return self._pipeline.progress()
 
     def watch(self, marks: Mapping[int, tuple[float, ...]]) -> None:
         """Tell each gateway the values of its series whose crossing is worth hurrying; what is said already is not."""

@@ -19,7 +19,7 @@ from gateway.spool.log import Log
 from gateway.spool.segment import Entry, Key, Segment, State
 from gateway.spool.shelf import Shelf
 from gateway.spool.store import FileStore
-from gateway.spool.sync import sync_files
+from gateway.spool.sync import Syncs, sync_files
 from telemetry.batch import Batch, parts
 from telemetry.clock import Clock
 from telemetry.wire import Lane, Refusal, encode_batch
@@ -39,6 +39,7 @@ class Spool:
         self.epoch = epoch
         self.appended = asyncio.Event()
         self.urgent = asyncio.Event()
+        self.syncs = Syncs()
         self.believes_clock = True
         self._limits = limits
         self._clock = clock

@@ -4,12 +4,28 @@ import asyncio
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
 from gateway.spool.store import FileStore
+from telemetry.progress import Progress
 
 INTERVAL_S: Final = 0.2
+PATIENCE_S: Final = 30.0
+"""A sync that takes so long will not end: the disk is stuck, which no error tells."""
+
+
+@dataclass(slots=True)
+class Syncs:
+    """How syncing goes: a failure is done with, too."""
+
+    done: int = 0
+    under_way: bool = False
+
+    def progress(self) -> Progress:
+        """For the watchdog."""
+        return Progress(done=self.done, patience_s=PATIENCE_S, idle=not self.under_way)
 
 
 class Synced(Protocol):
@@ -17,6 +33,7 @@ class Synced(Protocol):
 
     appended: asyncio.Event
     urgent: asyncio.Event
+    syncs: Syncs
 
     def unsynced(self) -> list[FileStore]:
         """Files whose newest records may be lost at a power cut."""
@@ -29,12 +46,15 @@ async def keep_synced(spool: Synced, interval_s: float = INTERVAL_S) -> None:
     """Sync in a thread, at most ``interval_s`` (real time) after an append, at once after one in the alarm lane."""
     while True:
         await spool.appended.wait()
+        spool.syncs.under_way = True
         with suppress(TimeoutError):
             async with asyncio.timeout(interval_s):
                 await spool.urgent.wait()
         spool.appended.clear()
         spool.urgent.clear()
         await sync_once(spool)
+        spool.syncs.done += 1
+        spool.syncs.under_way = False
 
 
 def sync_files(stores: Sequence[FileStore]) -> OSError | None:

@@ -75,12 +75,18 @@ async def _work(document: "Document[CentreSettings]") -> None:
 
     from alerting.api.server import listen
     from petrel import parts
+    from petrel.systemd import supervised
     from telemetry.clock import SystemClock
 
     http = document.settings.http
     listener = listen(http.host, http.port)
     try:
         async with parts.centre(document, SystemClock(), np.random.default_rng()) as service:
-            await parts.serve(service, listener)
+            await supervised(
+                lambda: parts.serve(service, listener),
+                progress=service.progress,
+                status=service.status,
+                ready=service.ready,
+            )
     finally:
         listener.close()

@@ -109,13 +109,15 @@ def run(
     from gateway.spool import SpoolError
     from gateway.timekeeping import LinuxMachine
     from petrel import run as process
+    from petrel.systemd import supervised
     from telemetry.clock import SystemClock
 
     plan = compile_gateway(load_gateway(file))
     process.configure_logs()
 
     async def work() -> None:
-        await Gateway(plan, SystemClock(), np.random.default_rng(), machine=LinuxMachine()).run()
+        gateway = Gateway(plan, SystemClock(), np.random.default_rng(), machine=LinuxMachine())
+        await supervised(gateway.run, progress=gateway.progress, status=gateway.summary)
 
     with in_one_line(SpoolError):
         process.run(work())
