@@ -223,7 +223,7 @@ def _line(options: Options, played: Play) -> Line:
     if options.tcp is not None:
         if options.serial is not None:
             raise CommandError("--tcp and --serial, expected one of them", code=2)
-        host, port = host_and_port("--tcp", options.tcp)
+        host, port = host_and_port("--tcp", options.tcp, or_free=True)
         return Line(bus=_BUS, transport="tcp", units=units, host=host, port=port)
     if "rtu" not in played.profile.transports:
         if options.serial is not None:

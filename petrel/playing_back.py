@@ -40,7 +40,7 @@ def options(path: Path, *, tcp: str | None, serial: Path | None, call: str | Non
     return Options(
         recording=found,
         speed=speed,
-        tcp=None if tcp is None else host_and_port("--tcp", tcp),
+        tcp=None if tcp is None else host_and_port("--tcp", tcp, or_free=True),
         serial=serial,
         call=None if call is None else host_and_port("--call", call),
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from telemetry.host import check_host
 from telemetry.tls import MACHINE_S_OWN, TlsError, TlsFiles, TlsSettings, explain
 
 _PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
@@ -50,6 +51,10 @@ def parse_broker(text: str) -> BrokerAddress:
         raise ValueError(f"broker {text!r}, {expected}")
     if port == 0:
         raise ValueError(f"broker {text!r} has port 0, {expected}")
+    try:
+        check_host(url.hostname)
+    except ValueError as exc:
+        raise ValueError(f"broker {text!r}: {exc}") from exc
     return BrokerAddress(url.hostname, port or _PORTS[url.scheme], url.scheme == "mqtts", url.username or None)
 
 
@@ -69,6 +74,8 @@ def unreachable(broker: BrokerAddress) -> str | None:
         with socket.create_connection((broker.host, broker.port), _PROBE_S) as line:
             if context is not None:
                 _shake_hands(line, context, broker.host)
+    except UnicodeError as exc:
+        return f"{broker}: {exc}, expected a host name"
     except OSError as exc:
         found = explain(exc, broker.host) if broker.tls else None
         return f"{broker}: {found or _said(exc)}"

@@ -49,6 +49,8 @@ class Client(aiomqtt.Client):
             await super().__aenter__()
         except aiomqtt.MqttError as exc:
             raise aiomqtt.MqttError(self._why(exc)) from exc
+        except UnicodeError as exc:  # a name that no resolver takes
+            raise aiomqtt.MqttError(f"{self._broker.host!r}: {exc}, expected a host name") from exc
         self._client.on_log = None  # it costs a line of text for every message
         return self
 

@@ -16,6 +16,7 @@ import msgspec
 from alerting.channels.contract import ChannelError, ChannelSettings, Message, Receipt, Sent, payload
 from alerting.channels.registry import Kind
 from telemetry.clock import SECOND_NS, SystemClock
+from telemetry.host import check_host, check_port
 from telemetry.settings import secret
 
 _PASSING: Final = frozenset({408, 425, 429})
@@ -48,7 +49,7 @@ class WebhookChannel:
         try:
             async with self._client.stream("POST", self._url, content=body, headers=headers) as answer:
                 text = await _read(answer)
-        except (httpx.HTTPError, httpx.InvalidURL) as exc:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as exc:
             raise ChannelError(f"{type(exc).__name__}: {exc}".rstrip(": ")) from exc
         if answer.is_success:
             return Sent(receipt=Receipt.ACCEPTED, note=f"{answer.status_code} {text}".strip())
@@ -108,11 +109,16 @@ def _key(settings: WebhookSettings) -> bytes | None:
 def _problem(settings: WebhookSettings) -> str | None:
     try:
         url = urlsplit(settings.url)
-        host, _ = url.hostname, url.port  # a port that is no number is found here
+        port = url.port  # one that is no number is found here
     except ValueError as exc:
         return f"url: {settings.url!r}: {exc}, expected http://host/path"
-    if url.scheme not in ("http", "https") or not host:
+    if url.scheme not in ("http", "https") or not url.hostname:
         return f"url: {settings.url!r}, expected http://host/path or https://host/path"
+    try:
+        check_host(url.hostname)
+        check_port(1 if port is None else port)
+    except ValueError as exc:
+        return f"url: {exc}"
     if url.username is not None or url.password is not None:
         return "url: holds a user name or password, expected them in the environment (secret: NAME)"
     if settings.secret is not None and not secret(settings.secret):

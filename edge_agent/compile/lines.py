@@ -7,6 +7,7 @@ from device_profiles.model import AnyProfile, Line
 from edge_agent.compile.place import Place
 from edge_agent.compiled import ListenPlan, SerialPlan, SerialServerPlan, TcpPlan
 from edge_agent.settings import BusSettings, SerialServerSettings, SerialSettings
+from telemetry.host import check_host, check_port
 
 AnyLine = SerialPlan | SerialServerPlan | TcpPlan | ListenPlan
 _ENDS: Final = ("tcp", "serial", "serial_server", "listen")
@@ -42,11 +43,25 @@ def line(place: Place, bus: BusSettings, profiles: Sequence[AnyProfile]) -> AnyL
     return SerialServerPlan(host=here.host, port=here.port, **characters)
 
 
+def _check_address(place: Place, bus: BusSettings) -> None:
+    """Refuse a host or port that nobody could be reached at."""
+    key, _ = end(bus)
+    here = getattr(bus, key)
+    if isinstance(here, SerialSettings):
+        return
+    for check, part in ((check_host, "host"), (check_port, "port")):
+        try:
+            check(getattr(here, part))
+        except ValueError as exc:
+            raise place.error(str(exc), key, part) from exc
+
+
 def check_end(place: Place, bus: BusSettings) -> None:
-    """Refuse a bus with no line, or with several."""
+    """Refuse a bus with no line, with several, or with one to nowhere."""
     found = [key for key in _ENDS if getattr(bus, key) is not None]
     if len(found) != 1:
         raise place.error(f"{' and '.join(found) or 'no line'}, expected one of {', '.join(_ENDS)}")
+    _check_address(place, bus)
 
 
 class _Characters(NamedTuple):

@@ -97,7 +97,7 @@ class CallFeed:
         while True:
             try:
                 return await asyncio.start_server(caller, self._plan.host, self._plan.port)
-            except OSError as exc:
+            except (OSError, UnicodeError) as exc:
                 self.counters.connect_failures += 1
                 _log.warning("can't listen", address=f"{self._plan.host}:{self._plan.port}", reason=str(exc))
                 await asyncio.sleep(_AGAIN_S[1])

@@ -151,7 +151,7 @@ class TcpWire:
                 _, self._link = await asyncio.get_running_loop().create_connection(
                     lambda: _Link(ears), self._plan.host, self._plan.port
                 )
-        except (OSError, TimeoutError) as exc:
+        except (OSError, TimeoutError, UnicodeError) as exc:  # the last: a name that no resolver takes
             reason = f"no connection within {timeout_s} s" if isinstance(exc, TimeoutError) else str(exc)
             raise LineDownError(f"{self.name}: {reason}") from exc
 

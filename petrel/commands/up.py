@@ -99,7 +99,7 @@ def _options(scenario: str, folder: Path, http: str, speed: float, broker: str |
     from simulators.scenario import load_scenario
     from telemetry.broker import parse_broker
 
-    host, port = host_and_port("--http", http)
+    host, port = host_and_port("--http", http, or_free=True)
     if not speed > 0:
         raise CommandError(f"--speed {speed:g}, expected more than 0", code=2)
     if broker is not None:

@@ -62,6 +62,10 @@ def test_a_folder_that_can_not_be_written(tmp_path):
         (("--speed", "0"), "--speed 0, expected more than 0"),
         (("--http", "8460"), "--http '8460', expected HOST:PORT"),
         (("--http", "0.0.0.0:8460"), "expected a loopback address"),
+        (("--http", "127.0.0.1:65536"), "--http '127.0.0.1:65536': port 65536, expected 0 to 65535"),
+        (("--http", "bad..host:1"), "--http 'bad..host:1': host 'bad..host'"),
+        (("--broker", "mqtt://bad..host"), "--broker 'mqtt://bad..host': host 'bad..host'"),
+        (("--webhook", "http://bad..host/"), "--webhook: url: host 'bad..host'"),
         (("--broker", "http://x"), "--broker 'http://x', expected mqtt://"),
         (("--webhook", "ftp://x"), "--webhook: url: 'ftp://x', expected http://host/path"),
         (("--scenario", "calm"), "no scenario 'calm', expected one of doksuri-2023"),
@@ -71,6 +75,22 @@ def test_an_option_that_can_not_be(arguments, words):
     code, line = refusal("up", *arguments)
     assert code == 2
     assert words in line
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+@pytest.mark.parametrize(("half", "line"), [("gateway", 7), ("centre", 4)])
+def test_a_broker_whose_name_no_resolver_takes(half, line, command, tmp_path):
+    site = Path(__file__).parents[2] / "petrel" / "sites" / "xiuyu"
+    text = (site / f"{half}.yaml").read_text(encoding="utf-8")
+    file = tmp_path / f"{half}.yaml"
+    file.write_text(
+        text.replace("mqtt://127.0.0.1:1883", "mqtt://bad..host:1883").replace("site.yaml", str(site / "site.yaml"))
+    )
+    code, said = refusal(half, command, file)
+    assert code == 2
+    assert said.startswith(
+        f"petrel: {file}:{line}: broker: broker 'mqtt://bad..host:1883': host 'bad..host': label empty"
+    )
 
 
 @pytest.fixture

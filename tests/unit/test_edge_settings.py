@@ -56,6 +56,22 @@ def test_a_good_file_gives_plans_and_a_catalogue():
     assert found["s1", "pressure"].unit == "hPa"
 
 
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("tcp: {host: bad..host}", "tcp.host: host 'bad..host'"),
+        (f"tcp: {{host: {'h' * 64}}}", "tcp.host: host 'hhh"),
+        ("tcp: {host: 10.0.0.7, port: 0}", "tcp.port: port 0, expected 1 to 65535"),
+        ("serial_server: {host: 10.0.0.7, port: 70000}", "serial_server.port: port 70000, expected 1 to 65535"),
+        ("listen: {host: 10.0.0, port: 1}", "listen.host: host '10.0.0'"),
+    ],
+)
+def test_a_place_that_nobody_can_be_reached_at(line, problem):
+    with pytest.raises(SettingsError) as caught:
+        compiled(GOOD.replace("tcp: {host: 10.0.0.7}", line))
+    assert str(caught.value).startswith("gateway.yaml:15: buses[1]." + problem)
+
+
 def test_devices_behind_a_converter_are_asked_over_tcp():
     """They speak RTU alone; what stands between speaks TCP for them."""
     text = GOOD.replace("profile: midas", "profile: rs-fsxcs")

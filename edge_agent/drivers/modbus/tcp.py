@@ -38,7 +38,7 @@ class TcpLine:
                 _, self._link = await asyncio.get_running_loop().create_connection(
                     lambda: _Link(self.counters, self._trace), self._host, self._port
                 )
-        except (OSError, TimeoutError) as exc:
+        except (OSError, TimeoutError, UnicodeError) as exc:  # the last: a name that no resolver takes
             self.counters.connect_failures += 1
             reason = f"no connection within {self._timeout_s} s" if isinstance(exc, TimeoutError) else str(exc)
             raise LineDownError(f"{self._host}:{self._port}: {reason}") from exc
