@@ -90,9 +90,10 @@ class Screen:
         return Passed(batches[0] if len(batches) == 1 else concat(batches), any(one.urgent for one in passed))
 
     def _turn(self, batch: Batch, at: I64) -> Passed:
-        """Rows of different series, ``at`` their places in the memory. A late one passes and teaches nothing."""
+        """Rows of different series, ``at`` their places in the memory. A late one passes and teaches nothing, and
+        neither does one of a test by hand: it is no jump, and neither is what comes after it."""
         memory, value, time_ns = self._memory, batch.value, batch.time_ns
-        late = time_ns < memory.time_ns[at]
+        late = (time_ns < memory.time_ns[at]) | _tested(batch)
         known = ~(np.isnan(value) | late)
         fast = known & self._is_fast(at, value, time_ns)
         still = memory.still(at, value, time_ns)
@@ -221,6 +222,11 @@ def _turns(at: I64) -> I64:
     turns = np.empty(len(at), np.int64)
     turns[order] = np.arange(len(at)) - first
     return turns
+
+
+def _tested(batch: Batch) -> Mask:
+    """Rows that maintenance has marked."""
+    return (batch.quality >= Quality.BAD) & (batch.cause & Cause.MANUAL != 0)
 
 
 def _suspect(doubtful: Mask) -> U8:

@@ -18,6 +18,7 @@ from edge_agent.screen import screen_of
 from gateway.coalescer import Coalescer
 from gateway.line import SPARING_S, LineMeter
 from gateway.mailbox import Mailbox
+from gateway.maintenance import Maintenance
 from gateway.outputs.outputs import Outputs
 from gateway.remote.configuration import Parts, RemoteConfiguration
 from gateway.remote.desk import Desk
@@ -90,6 +91,7 @@ class Gateway:
             mailbox=self._mailbox,
             meter=self._meter,
         )
+        self._maintenance = Maintenance(plan.spool_dir)
         self._screen = screen_of(plan.buses)
         self._time: Timekeeper | None = None
         if machine is not None:
@@ -158,7 +160,7 @@ class Gateway:
 
     def _notes(self, stats: Stats) -> tuple[str, ...]:
         found = [self._meter.note(), self._time.note() if self._time else None, self._deaf]
-        found += stats.notes
+        found += [*stats.notes, *self._maintenance.notes(self._clock.now_ns())]
         found += [f"the broker's access list refuses the subscription to {name}" for name in self.uplink.refused]
         found += self._remote.notes() if self._remote is not None else []
         return tuple(note for note in found if note is not None)
@@ -195,7 +197,8 @@ class Gateway:
 
     def _sink(self, batch: Batch) -> None:
         """Screen what was read; what is urgent takes along everything that has not left, and goes first."""
-        admitted = batch if self._time is None else self._time.admit(batch)
+        marked = self._maintenance.mark(batch, self._clock.now_ns())
+        admitted = marked if self._time is None else self._time.admit(marked)
         if admitted is None:
             return
         passed = self._screen.take(admitted)

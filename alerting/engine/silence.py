@@ -1,8 +1,9 @@
 """The watch over silence: stations without usable rows for some poll periods, and gateways without any rows at all.
 
-A silent gateway is one alarm, not one for each of its stations. Time counts from the moment of listening where that is
-later than the newest row, so that a restart of the centre accuses nobody (F9), and a series that never spoke is missed
-all the same (F12). Data that return clear the alarm, and say so (F10, F11).
+A silent gateway is one alarm, not one for each of its stations, and what somebody works on (MANUAL) is none. Time
+counts from the moment of listening where that is later than the newest row, so that a restart of the centre accuses
+nobody (F9), and a series that never spoke is missed all the same (F12). Data that return clear the alarm, and say so
+(F10, F11).
 """
 
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from alerting.rules.compiled import Compiled
 from ingest.window import Window
 from telemetry.batch import I64, Mask
 from telemetry.clock import MINUTE_NS, SECOND_NS
+from telemetry.quality import Cause, Quality
 from telemetry.quantity import QUANTITIES
 from telemetry.series import Text
 
@@ -105,20 +107,28 @@ class Silence:
         quiet = now_ns - usable > roster.limit_ns
         gateways = self._silent_gateways(window, now_ns)
         silent = np.zeros(len(roster.subjects), np.bool_)
-        told = quiet & ~gateways[roster.gateway]
+        tended = self._tended(window, now_ns)
+        told = quiet & ~gateways[roster.gateway] & ~tended
         silent[roster.station[told]] = True
         silent[roster.stations :] = gateways
-        who = self._whom(silent, quiet, gateways, returns_only)
+        who = self._whom(silent, quiet & (gateways[roster.gateway] | tended), returns_only)
         level = np.where(silent[who], roster.level, 0).astype(np.uint8)
         moment = np.full(len(who), now_ns, np.int64)
         changes = step(self.memory, Seen(who, moment, level, level, np.full(len(who), now_ns)), self._limits)
         self._forgive(changes, now_ns)
-        return [self._event(changes, index, quiet, window, now_ns) for index in range(len(changes.who))]
+        return [self._event(changes, index, quiet & ~tended, window, now_ns) for index in range(len(changes.who))]
 
-    def _whom(self, silent: Mask, quiet: Mask, gateways: Mask, returns_only: bool) -> I64:
-        """Everybody, but stations that are quiet only because their gateway is: those keep what they have."""
+    def _tended(self, window: Window, now_ns: int) -> Mask:
+        """Series that somebody works on (k,): their newest row says so, and is not old itself."""
+        slot = self.roster.slot
+        by_hand = (window.quality[slot] >= Quality.BAD) & (window.cause[slot] & Cause.MANUAL != 0)
+        tended: Mask = by_hand & (now_ns - window.time_ns[slot] <= self.roster.limit_ns)
+        return tended
+
+    def _whom(self, silent: Mask, excused: Mask, returns_only: bool) -> I64:
+        """Everybody, but stations that are quiet for their gateway or for work alone: those keep what they have."""
         judged = np.ones(len(silent), np.bool_)
-        judged[self.roster.station[quiet & gateways[self.roster.gateway]]] = False
+        judged[self.roster.station[excused]] = False
         judged |= silent
         if returns_only:
             judged &= self.memory.level > 0

@@ -189,3 +189,19 @@ def test_a_change_of_the_buses_keeps_what_is_known_of_series_that_stay():
     assert left(one.take(reading(3.1, 3))) == [(1, 2.9), (2, 2.95), (3, 3.1)]
     assert one.take(reading(1.5, 4, series=30)).urgent, "the marks of a series that came are those of the centre"
     assert left(one.take(reading(7.0, 5, series=20))) == [(5, 7.0)], "nothing is known of one that went"
+
+
+def test_a_test_by_hand_is_neither_urgent_nor_a_jump_and_neither_is_what_comes_after_it():
+    one = screen(Screening(max_rate=0.1, deadband=0.5, heartbeat_s=600), marks={10: (3.0,)})
+
+    def by_hand(value: float, at_s: float) -> Batch:
+        return reading(value, at_s).flagged(np.array([Quality.BAD], np.uint8), np.array([Cause.MANUAL], np.uint16))
+
+    one.take(reading(1.0, 0))
+    for at_s, value in ((60, 9.0), (120, 9.0), (180, 0.0)):
+        found = one.take(by_hand(value, at_s))
+        assert left(found) == [(at_s, value)], "every row of a test is kept"
+        assert (found.urgent, found.batch.cause.tolist()) == (False, [Cause.MANUAL])
+    found = one.take(reading(1.2, 240))
+    assert (left(found), found.batch.quality.tolist()) == ([(240, 1.2)], [0])
+    assert one.take(reading(3.0, 300)).urgent
