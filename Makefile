@@ -37,8 +37,9 @@ browser: venv vendor system  ## the console in Debian's Chromium
 chaos: venv system  ## kill processes at random for a long time
 	$(BIN)/pytest tests/chaos -m chaos --timeout 0
 
-fuzz: venv  ## a million bad inputs for each reader of frames and messages
-	PETREL_FUZZ_INPUTS=1000000 $(BIN)/pytest tests/fuzz --timeout 0 -q
+fuzz: venv  ## a million bad inputs for each reader, 100,000 exchanges with devices on unruly lines
+	PETREL_FUZZ_INPUTS=1000000 PETREL_LINE_EXCHANGES=100000 \
+		$(BIN)/pytest tests/fuzz tests/integration/edge/test_edge_unruly.py --timeout 0 -q
 
 docs: venv  ## generated reference pages: commands, settings, devices, rules, scenarios, routes, metrics
 	$(BIN)/python -m tools.reference

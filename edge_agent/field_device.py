@@ -30,7 +30,7 @@ class FieldDevice:
         try:
             ask = next(talk)
             while True:
-                ask = self._said(talk, ask, await self._ask(ask))
+                ask = self._said(talk, await self._ask(ask))
         except StopIteration as done:
             numbers: Numbers = done.value
             return numbers
@@ -42,12 +42,13 @@ class FieldDevice:
         self._line.counters.answers += 1
         return frame
 
-    def _said(self, talk: Conversation, ask: Ask, frame: bytes) -> Ask:
+    def _said(self, talk: Conversation, frame: bytes) -> Ask:
         """The next step after an answer; StopIteration ends the conversation, RefusedError as well."""
         try:
             return talk.send(frame)
         except RefusedError:
             raise
         except FrameError as exc:
-            self._line.spoil(ask)
+            self._line.counters.garbled += 1
+            self._line.spoil()
             raise GarbledError(f"{self.plan.address}: {exc}") from exc

@@ -1,8 +1,9 @@
 """One talker at a time on a line where nothing says which request an answer belongs to; so time has to.
 
-After a timeout the line is drained and left silent for as long as the reply could still take, and the device that was
-silent is not asked again before twice the line's timeout has passed since it was asked. What comes later than that is
-refused by whatever the protocol puts into its frames.
+After a failure the line is drained and left silent for as long as the reply could still take, and the device is not
+asked again before twice the line's timeout has passed since it was asked: also when something came, for that may have
+been noise or somebody else's, and the right answer still be on its way. What comes later than that is refused by
+whatever the protocol puts into its frames.
 """
 
 import asyncio
@@ -32,6 +33,7 @@ class HalfDuplex:
         self._wire, self._timeout_s, self._echo = wire, timeout_s, echo
         self._patience = Patience(timeout_s)
         self._exchange: _Exchange | None = None
+        self._last: _Exchange | None = None
         self._busy_until = 0.0
         self._shy_until: dict[Hashable, float] = {}
 
@@ -69,16 +71,16 @@ class HalfDuplex:
         self._occupy(pause_s)
         return frame
 
-    def spoil(self, ask: Ask) -> None:
-        """Leave the line alone as after any garbled answer: for a frame that turned out wrong once it was whole."""
-        self.counters.garbled += 1
-        self._occupy(self._reply_s(ask))
+    def spoil(self) -> None:
+        """Leave line and device alone as after any failure: for a frame that turned out wrong once it was whole."""
+        if self._last is not None:
+            self._give_up(self._last)
 
     async def _talk(self, ask: Ask, party: Hashable, name: str) -> bytes:
         loop = asyncio.get_running_loop()
         wait_s = self._patience.wait_s(party) if ask.wait_s is None else ask.wait_s
         sending_s = len(ask.request) * self._wire.character_s
-        talk = self._exchange = _Exchange(ask, party, name, loop.create_future(), self._echo)
+        talk = self._exchange = self._last = _Exchange(ask, party, name, loop.create_future(), self._echo)
         talk.out_at = time.monotonic() + sending_s
         self.counters.requests += bool(ask.request)
         self._arm(talk, sending_s + wait_s + self._reply_s(ask), wait_s)
@@ -127,7 +129,7 @@ class HalfDuplex:
         return late_s > _LATE_S and time.monotonic() < talk.out_at + self._timeout_s
 
     def _expire(self, wait_s: float) -> None:
-        """No complete answer: leave the line to whatever is still on its way."""
+        """No complete answer in time."""
         talk = self._exchange
         if talk is None or talk.frame.done():
             return
@@ -137,18 +139,23 @@ class HalfDuplex:
         if talk.ask.optional and not talk.answer:
             talk.frame.set_result(b"")
             return
-        self._occupy(self._reply_s(talk.ask))
-        self._shy_until[talk.party] = talk.out_at + 2 * self._timeout_s
         if talk.answer:
             self._garbled(talk, f"{len(talk.answer)} bytes {talk.answer[:8].hex(' ')}, then silence")
             return
+        self._give_up(talk)
         self._patience.silent(talk.party)
         self.counters.timeouts += 1
         self._fail(NoAnswerError(f"{talk.name}: no answer within {round(wait_s, 3)} s"))
 
     def _garbled(self, talk: "_Exchange", problem: str) -> None:
-        self.spoil(talk.ask)
+        self.counters.garbled += 1
+        self._give_up(talk)
         self._fail(GarbledError(f"{talk.name}: {problem}"))
+
+    def _give_up(self, talk: "_Exchange") -> None:
+        """Leave the line to whatever is still on its way, and the device until it can't be late any more."""
+        self._occupy(self._reply_s(talk.ask))
+        self._shy_until[talk.party] = talk.out_at + 2 * self._timeout_s
 
     def _reply_s(self, ask: Ask) -> float:
         """The longest that the reply occupies the line."""

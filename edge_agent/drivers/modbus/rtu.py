@@ -30,9 +30,14 @@ class RtuLine:
         try:
             unit, pdu = frames.unwrap_rtu(frame)
         except FrameError as exc:
-            self._line.spoil(call.ask)
+            self.counters.garbled += 1
+            self._line.spoil()
             raise GarbledError(f"{name}: {exc}") from exc
-        return accept(call, unit, pdu, self.counters)
+        try:
+            return accept(call, unit, pdu, self.counters)
+        except GarbledError:  # somebody else's answer, and so the right one may be on its way
+            self._line.spoil()
+            raise
 
     def close(self) -> None:
         """Close the line."""

@@ -63,10 +63,10 @@ async def line():
     """Open a line to a device."""
     opened = []
 
-    async def make(answer) -> HalfDuplex:
+    async def make(answer, timeout_s=TIMEOUT_S) -> HalfDuplex:
         far = Far(answer)
         plan = SerialPlan(baud=9600, parity="N", stop=1, port=far.port)
-        made = HalfDuplex(SerialWire(plan), TIMEOUT_S)
+        made = HalfDuplex(SerialWire(plan), timeout_s)
         opened.extend((made, far))
         await made.connect()
         return made
@@ -85,7 +85,7 @@ async def converse(line, conversation):
         except StopIteration as stop:
             return stop.value
         except FrameError:
-            line.spoil(ask)
+            line.spoil()
             raise
 
 
@@ -136,9 +136,9 @@ async def test_a_poll_over_a_line(line, driver, address, device, values):
 
 @pytest.mark.parametrize(("driver", "address", "device", "values"), CASES, ids=["sdi12", "dlt645", "cjt188"])
 async def test_after_garbage_the_next_poll_is_right(line, driver, address, device, values):
-    """P21: a garbage frame is refused, and costs nothing but its poll."""
+    """P21: a garbage frame is refused, and costs nothing but its poll and the time in which more could come."""
     garbage = [b"\x00\xff\x68\x16 garbage"]
-    made = await line(lambda heard: garbage.pop() if garbage and device(heard) is not None else device(heard))
+    made = await line(lambda heard: garbage.pop() if garbage and device(heard) is not None else device(heard), 0.5)
     with pytest.raises((FrameError, GarbledError)):
         await converse(made, driver.PROTOCOL.poll(address, list(values)))
     found = await converse(made, driver.PROTOCOL.poll(address, list(values)))
