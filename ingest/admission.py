@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+import structlog
 
 from ingest.catalogue import I32, Catalogue, Entry, Verdict
 from ingest.commit import Commit
@@ -16,6 +17,7 @@ from telemetry.batch import Batch
 from telemetry.clock import Clock
 from telemetry.wire import Announce, decode, decode_batch, identity
 
+_LOG: Final = structlog.get_logger(__name__)
 _ASK_EVERY_S: Final = 1.0
 _MOST_ASKED: Final = 64
 _MOST_REMEMBERED_ROWS: Final = 2_000_000
@@ -60,9 +62,16 @@ class Admission:
         self._strangers: dict[str, dict[tuple[int, int], int]] = {}
 
     def restore(self, announcements: Sequence[tuple[str, bytes]]) -> None:
-        """Learn what an earlier run of the centre knew."""
+        """Learn what an earlier run of the centre knew; what would be refused now is dropped, and said once."""
         for source, payload in announcements:
-            self._learn(self._catalogue.announce(source, decode(payload, Announce)))
+            try:
+                verdict = self._catalogue.announce(source, decode(payload, Announce))
+            except ValueError as exc:
+                _LOG.warning("saved announcement dropped", source=source, reason=str(exc))
+                continue
+            self._learn(verdict)
+            if reasons := [*filter(None, [verdict.reason]), *(f"{path}: {reason}" for path, reason in verdict.refused)]:
+                _LOG.warning("saved announcement dropped in part", source=source, reason=reasons[0], n=len(reasons))
 
     @property
     def memory_ns(self) -> int:

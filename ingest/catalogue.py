@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.qc.checks import ABSURD
 from telemetry.batch import I64, Mask
 from telemetry.quantity import QUANTITIES
 from telemetry.series import Series, Station, Text, series_id
@@ -22,6 +23,8 @@ I32 = NDArray[np.int32]
 
 UNKNOWN: Final = -1
 _DANGERS: Final = ("high", "low", "both", "none")
+_PERIOD_S: Final = (0.001, 366 * 86_400.0)
+_MODULUS: Final = (1e-6, ABSURD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,11 +220,16 @@ def _impossible(series: Series) -> str | None:
         return f"unit {series.unit!r}, expected {quantity.unit!r}, the canonical unit of {series.quantity}"
     if series.danger not in _DANGERS:
         return f"danger {series.danger!r}, expected one of {', '.join(_DANGERS)}"
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        return f"valid range {low} to {high}, expected two finite numbers in ascending order"
-    if not (math.isfinite(series.period_s) and series.period_s > 0):
-        return f"period {series.period_s} s, expected more than 0"
-    return None if series.modulus is None or series.modulus > 0 else f"modulus {series.modulus}, expected more than 0"
+    if not -ABSURD <= low < high <= ABSURD:
+        return f"valid range {low} to {high}, expected two finite numbers in ascending order, {ABSURD:g} at most"
+    return _outside("period", series.period_s, _PERIOD_S, " s") or _outside("modulus", series.modulus, _MODULUS)
+
+
+def _outside(name: str, number: float | None, bounds: tuple[float, float], unit: str = "") -> str | None:
+    low, high = bounds
+    if number is None or low <= number <= high:
+        return None
+    return f"{name} {number}{unit}, expected {low:.9g} to {high:.9g}"
 
 
 def _nowhere(station: Station) -> str | None:

@@ -1,11 +1,14 @@
 """The checks: columns in, a verdict per row out. All columns have shape (n,), values are in canonical units."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from telemetry.batch import F64, I64, U8, U16, Mask
 from telemetry.quality import Cause, Quality
+
+ABSURD: Final = 1e12
+"""Greater than any reading in any canonical unit: words of memory, no water; one would drown every sum it enters."""
 
 
 class Verdict(NamedTuple):
@@ -18,10 +21,10 @@ class Verdict(NamedTuple):
 def gross_range(value: F64, low: F64, high: F64, danger_low: Mask, danger_high: Mask) -> Verdict:
     """Outside what the sensor can measure: SUSPECT towards danger, where it is still evidence, and BAD elsewhere.
 
-    The limits themselves are inside (QARTOD test 4, gross range); NaN is not judged.
+    The limits themselves are inside (QARTOD test 4, gross range); NaN is not judged; what is absurd is BAD.
     """
     below, above = value < low, value > high
-    towards_danger = (below & danger_low) | (above & danger_high)
+    towards_danger = ((below & danger_low) | (above & danger_high)) & (np.abs(value) <= ABSURD)
     quality = np.where(below | above, np.uint8(Quality.BAD), np.uint8(Quality.UNCHECKED))
     quality[towards_danger] = Quality.SUSPECT
     return Verdict(quality, _because(below | above, Cause.RANGE))

@@ -31,6 +31,8 @@ class Window:
             name: TotalGrid(minutes, name) if QUANTITIES[name].kind is Kind.TOTAL else Grid(minutes)
             for name in sorted(quantities)
         }
+        for grid in self._grids.values():
+            grid.grow(1)  # a probe whose series is absent looks at the first row, even where there is none
         self._minutes = minutes
         self._names = tuple(self._grids)
         self._ids: I64 = np.zeros(0, np.int64)

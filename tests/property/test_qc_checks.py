@@ -173,3 +173,10 @@ def test_a_restart_in_the_middle_changes_no_verdict(steps, data):
         column[cut:].tolist() for column in whole
     ]
     assert after.memory_ns >= 3 * 3600 * SECOND_NS
+
+
+@pytest.mark.parametrize("value", [1.1e12, -1.1e12, 3.4e38, 1.7e308])
+def test_what_no_instrument_can_read_is_bad_in_any_direction(value):
+    everywhere = np.ones(1, np.bool_)
+    quality, cause = gross_range(np.array([value]), np.zeros(1), np.ones(1), everywhere, everywhere)
+    assert (quality.tolist(), cause.tolist()) == ([Quality.BAD], [Cause.RANGE])

@@ -179,3 +179,11 @@ def test_gateways_are_told_the_thresholds_of_single_readings_and_of_nothing_else
     assert all(list(values) == sorted(set(values)) for values in marks.values())
     assert key("mast/rain") not in marks
     assert key("mast/wind") not in marks
+
+
+def test_a_pipeline_without_any_pressure_gauge_is_judged_by_its_flow() -> None:
+    """A probe whose quantity nobody announces looked at a row that there was not, and ended the centre."""
+    one = desk(only=[])
+    one.engine.announce(Catalogue([t for t in things(only=["head", "end"]) if t.series.point == "flow"], revision=2))
+    assert one.feed(0, {"head/flow": 100.0, "end/flow": 100.0}) == []
+    assert one.engine.station_levels()["head"].level == 0
