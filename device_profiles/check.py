@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from device_profiles import model
+from device_profiles import held, model
 from device_profiles.model import (
     MAX_REGISTERS,
     AnyProfile,
@@ -215,7 +215,25 @@ def _check_gated(document: Document[Profile], where: Where, point: Point) -> Non
             raise document.error((*where, "gates", number), f"unknown gate {gate!r}, expected one of: {known}")
 
 
-_CHECKS: Final[tuple[Check, ...]] = (_check_place, check_quantity, check_numbers, _check_gated)
+def _check_missing(document: Document[Profile], where: Where, point: Point) -> None:
+    for number, problem in held.missing_problems(point) if held.is_known(point) else ():
+        raise document.error((*where, "missing", number), problem)
+
+
+def _check_valid(document: Document[Profile], where: Where, point: Point) -> None:
+    problem = held.valid_problem(point) if held.is_known(point) else None
+    if problem is not None:
+        raise document.error((*where, "valid"), problem)
+
+
+_CHECKS: Final[tuple[Check, ...]] = (
+    _check_place,
+    check_quantity,
+    check_numbers,
+    _check_missing,
+    _check_valid,
+    _check_gated,
+)
 
 
 def _check_register(document: Document[Profile], where: Where, text: str) -> Register:

@@ -40,6 +40,8 @@ class FieldGolden(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     messages: tuple[Message, ...]
     values: dict[str, float | None]
     source: str
+    address: str | None = None
+    """What the device that was asked is called on the line, where the profile has no address."""
     time: str | None = None
     """The device's own time in the messages, ISO 8601 with offset."""
 

@@ -3,7 +3,7 @@
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from device_profiles import check, field_check
 from device_profiles.field_model import FieldProfile
@@ -65,6 +65,11 @@ def mistakes(path: Path) -> list[SettingsError]:
     if isinstance(document.settings, FieldProfile):
         return field_check.mistakes(cast("Document[FieldProfile]", document))
     return check.mistakes(cast("Document[Profile]", document))
+
+
+def placed(path: Path) -> Document[Any]:
+    """A profile with the lines of what it says; its types are right and nothing more. Raises SettingsError."""
+    return settings.load_as(path, _kind)
 
 
 def modbus(name: str, base: Path | None = None) -> Profile:

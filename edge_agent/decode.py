@@ -211,6 +211,8 @@ def _mask(column: Column, blocks: Sequence[Span], home: int) -> int:
 
 
 def _signed(code: float, column: Column) -> float:
-    """A missing code as the number that the type reads: 0xFFFF is -1 in a signed register."""
+    """A missing code as the number that the type reads: 0xFFFF is -1 if signed, f32 has no -999.9."""
     kind, patterns = column.register.type, 2.0 ** (8 * column.register.type.size)
+    if kind.name == "f32":
+        return float(np.float32(code))
     return code - patterns if kind.low < 0 and not kind.is_float and kind.high < code < patterns else code

@@ -11,6 +11,7 @@ from petrel.commands.output import print_json, print_line, print_table
 if TYPE_CHECKING:
     from device_profiles.field_model import FieldPoint
     from device_profiles.model import Point
+    from telemetry.settings import SettingsError
 
 app = typer.Typer(no_args_is_help=True, help="Device profiles: list them, show one, check a file of your own.")
 Json = Annotated[bool, typer.Option("--json", help="Machine output.")]
@@ -59,10 +60,13 @@ def check(
     files: Annotated[list[Path], typer.Argument(help="Profile files.")],
     json: Json = False,
 ) -> None:
-    """Check profile files: every mistake is one line with file, line, found and expected (exit code 2)."""
+    """Check profile files: every mistake is one line with file, line, found and expected (exit code 2).
+
+    What makes sense is tried: the drivers decode the golden frames, and the values of the file must come out.
+    """
     from device_profiles import registry
 
-    mistakes = {path: [str(one) for one in registry.mistakes(path)] for path in files}
+    mistakes = {path: [str(one) for one in _mistakes(path)] for path in files}
     if json:
         print_json([{"file": str(path), "mistakes": found} for path, found in mistakes.items()])
     for path, found in mistakes.items():
@@ -70,7 +74,8 @@ def check(
             print(f"petrel: {one}", file=sys.stderr)  # noqa: T201  # one line for each mistake
         if not found and not json:
             profile = registry.read(path)
-            print_line(f"{path}: {profile.name}: {len(profile.points)} points, all in order")
+            counts = f"{len(profile.points)} points, {len(profile.golden)} goldens decoded"
+            print_line(f"{path}: {profile.name}: {counts}, all in order")
     if any(mistakes.values()):
         raise typer.Exit(2)
 
@@ -81,6 +86,14 @@ def schema() -> None:
     from device_profiles.schema import schema as profile_schema
 
     print_json(profile_schema())
+
+
+def _mistakes(path: Path) -> "list[SettingsError]":
+    """What is wrong in itself; where nothing is, what the drivers do not make of the goldens."""
+    from device_profiles import registry
+    from edge_agent import golden
+
+    return registry.mistakes(path) or golden.mistakes(registry.placed(path))
 
 
 def _row(point: "Point | FieldPoint") -> tuple[object, ...]:

@@ -1,38 +1,29 @@
 """Every profile of another protocol than Modbus: its golden messages decode, its twin says what it was given."""
 
 import math
-from datetime import datetime
 
 import pytest
 
 from device_profiles import convert, registry
-from device_profiles.field_model import FieldGolden, FieldPoint, FieldProfile, message
+from device_profiles.field_model import FieldPoint, FieldProfile
 from device_profiles.fields import cjt188, dlt645, sl651
 from edge_agent import columns
 from edge_agent.columns import PointSettings
-from edge_agent.drivers.contract import FrameError, Polled, Refused, Reply, Report
-from edge_agent.drivers.registry import protocol
+from edge_agent.drivers.contract import FrameError
 from edge_agent.fields import FieldDecoder
 from simulators.talk import contract
 from simulators.talk.contract import Answering
 from simulators.twin import OWN
 from telemetry.quality import Quality
-from tests.unit.field_things import conversed, numbers_of
+from tests.unit.field_things import numbers_of
 
 PROFILES = {name: one for name in registry.names() if isinstance(one := registry.load(name), FieldProfile)}
-GOLDEN = [(name, number) for name, one in PROFILES.items() for number in range(len(one.golden))]
-ADDRESSES = {
-    "hj212": "010000A8900016F000169DC0",
-    "sl651": "0012345678",
-    "dlt645": "000000000161",
-    "gb26875": "000000000379",
-}
-METERS = {"cjt188-water": "10:00002020120218", "cjt188-gas": "30:78330011223344", "cjt188-heat": "20:78330011223344"}
+ADDRESSES = {"hj212": "010000A8900016F000169DC0", "sl651": "0012345678", "gb26875": "000000000379"}
 NOW_NS = 1_795_489_200 * 10**9
 
 
 def address_of(profile: FieldProfile) -> str:
-    return profile.address or METERS.get(profile.name) or ADDRESSES[profile.protocol]
+    return profile.address or profile.golden[0].address or ADDRESSES[profile.protocol]
 
 
 def readings(profile: FieldProfile, numbers) -> dict[str, tuple[float, int]]:
@@ -44,51 +35,6 @@ def readings(profile: FieldProfile, numbers) -> dict[str, tuple[float, int]]:
         for row, point in enumerate(profile.points)
         if sent[row]
     }
-
-
-def heard(profile: FieldProfile, golden: FieldGolden):
-    """What a session makes of golden messages; the replies are held against those in the file."""
-    now_ns = NOW_NS if golden.time is None else int(datetime.fromisoformat(golden.time).timestamp()) * 10**9
-    session, numbers = protocol(profile).session(), {}
-    for one in golden.messages:
-        events = session.receive(message(one.sent), now_ns)
-        assert not [event for event in events if isinstance(event, Refused)]
-        replies = [event.data for event in events if isinstance(event, Reply)]
-        if one.reply:
-            assert replies == [message(one.reply)]
-        for report in (event for event in events if isinstance(event, Report)):
-            assert golden.time is None or report.time_ns == now_ns
-            numbers |= report.numbers
-    return numbers
-
-
-def asked(profile: FieldProfile, golden: FieldGolden):
-    """What a poll brings when the golden answers come back on the golden requests, which must be those that we send."""
-    left = list(golden.messages)
-
-    def answer(request: bytes) -> bytes:
-        one = left.pop(0)
-        assert request == message(one.asked)
-        return message(one.sent)
-
-    fields = [point.field for point in profile.points if point.name in golden.values]
-    numbers = conversed(protocol(profile), address_of(profile), fields, answer)
-    assert not left
-    return numbers
-
-
-@pytest.mark.parametrize(("name", "number"), GOLDEN)
-def test_golden_messages_decode_to_the_values_in_the_file(name, number):
-    profile, golden = PROFILES[name], PROFILES[name].golden[number]
-    numbers = (asked if isinstance(protocol(profile), Polled) else heard)(profile, golden)
-    found = readings(profile, numbers)
-    for point, expected in golden.values.items():
-        value, quality = found[point]
-        if expected is None:
-            assert math.isnan(value)
-            assert quality == Quality.MISSING
-        else:
-            assert value == pytest.approx(expected, rel=1e-6), point
 
 
 @pytest.mark.parametrize("name", PROFILES)

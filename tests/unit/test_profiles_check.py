@@ -51,7 +51,7 @@ def test_codes_say_what_they_mean():
     states = checked(GOOD.replace("valid: [0, 1]}", "valid: [0, 1], states: {1: {zh: 开, en: on}}}")).points[1]
     assert [convert.meaning(states, value) for value in (1.0, 0.0, math.nan)] == [Text(zh="开", en="on"), None, None]
     named = "valid: [0, 9], bits: {0: {zh: 甲, en: A}, 2: {zh: 乙, en: B}}}"
-    bits = checked(GOOD.replace("valid: [0, 1]}", named)).points[1]
+    bits = checked(GOOD.replace("coil 3, valid: [0, 1]}", f"holding 3 u8 low, {named}")).points[1]
     said = [convert.meaning(bits, value) for value in (5.0, 4.0, 2.0)]
     assert said == [Text(zh="甲、乙", en="A, B"), Text(zh="乙", en="B"), None]
 
@@ -98,6 +98,20 @@ MISTAKES = [
     ("quantity: water_level", "quantity: stage", 12, "unknown quantity 'stage', expected one of"),
     ("name: pulse", "name: level", 18, "'level' stands here twice, expected one of its own"),
     ("name: pulse", "name: Pulse 1", 18, "'Pulse 1' is no name, expected one of its own"),
+    ("missing: [0x7FFFFFFF]", "missing: [0x100000000]", 15, "4.29497e+09 in s32, expected -2.14748e+09 to 4.29497e+09"),
+    ("missing: [0x7FFFFFFF]", "missing: [-1, 0.5]", 15, "0.5 in s32, expected a whole number"),
+    ("holding 0x0001 s32", "holding 0x0001 u16", 15, "2.14748e+09 in u16, expected 0 to 65535"),
+    ("valid: [0, 1]}", "valid: [0, 1], missing: [2]}", 18, "2 in bit, expected 0 to 1"),
+    ("valid: [-5000, 40000]", "valid: [-5000, 4e9]", 16, "in s32, expected within -2.14748e+09 to 2.14748e+09 mm"),
+    (
+        "coil 3, valid: [0, 1]}",
+        "holding 3 u16, mask: 0xF0, valid: [0, 16]}",
+        18,
+        "u16 under mask 0xF0, expected within 0 to 15",
+    ),
+    ("{scale: 10}", "{scale: 1e-6}", 23, "expected within -2147.48 to 2147.48 mm"),
+    ("unit: mm", "unit: mm\n    offset: 1e400", 14, "inf, expected a finite number"),
+    ("unit: mm", "unit: mm\n    scale: .nan", 14, "nan, expected a finite number"),
     ("valid: [-5000, 40000]", "valid: [40000, -5000]", 16, "[40000.0, -5000.0], expected [low, high] with low < high"),
     ("gates: [signal]", "gates: [echo]", 17, "unknown gate 'echo', expected one of: signal"),
     ("mask: 0xFF", "mask: 0x10000", 9, "0x10000, expected 0x1 to 0xFFFF"),

@@ -32,7 +32,10 @@ points:
     valid: [0, 1]
   - {name: b, quantity: water_level, unit: m, register: holding 5 u16, valid: [0, 1], gates: [open]}
 golden:
-  - {frame: rtu, exchange: [{request: "00", answer: "00"}], values: {a: 1}, source: none}
+  - exchange: [{request: 01 03 00 04 00 01 C5 CB, answer: 01 03 02 00 01 79 84}]
+    frame: rtu
+    values: {a: 1}
+    source: none
 """
 
 
@@ -58,7 +61,7 @@ def test_each_thing_that_makes_no_sense_is_said_with_its_line(tmp_path):
         text.replace("gates: [open]", "gates: [shut]").replace("{a: 1}", "{z: 1}").replace("min: 1", "min: 3, max: 2")
     )
     found = lines(tmp_path, text)
-    assert [line for line, _ in found] == [4, 7, 12, 11, 13, 14, 16]
+    assert [line for line, _ in found] == [4, 7, 12, 11, 13, 14, 18]
     assert [words.partition(":")[0] for _, words in found] == [
         "transports", "gates.open", "points[0].register", "points[0].unit", "points[0].valid", "points[1].gates[0]",
         "golden[0].values.z",
@@ -108,7 +111,7 @@ def test_the_command_says_each_in_a_line_and_ends_with_2(tmp_path):
     command = [PETREL, "profile", "check", tmp_path / "right.yaml", tmp_path / "wrong.yaml"]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 2
-    assert ended.stdout == f"{tmp_path}/right.yaml: right: 2 points, all in order\n"
+    assert ended.stdout == f"{tmp_path}/right.yaml: right: 2 points, 1 goldens decoded, all in order\n"
     assert [line.split(": ")[2] for line in ended.stderr.splitlines()] == ["points[0].valid", "points[1].valid"]
     ended = subprocess.run([*command, "--json"], capture_output=True, text=True, timeout=60, check=False)
     assert [len(one["mistakes"]) for one in json.loads(ended.stdout)] == [0, 2]
