@@ -1,7 +1,8 @@
 """From subjects to areas: thin and literal. The level of an area is the highest of its subjects, nothing is inferred.
 
 What this is not yet: no probabilities, no cascades, no exposure (HAZARDS 3.2); an area without sensors stays grey
-however bad its neighbours are. Confidence is the share of the sensors that can be believed now, and no more than that.
+however bad its neighbours are. Confidence is the share of what is watched that is known now, and no more than that
+(ADR 0010).
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +32,11 @@ class HazardLevel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AreaLevel(msgspec.Struct, frozen=True, kw_only=True):
-    """One area: the highest level of its hazards. ``confidence`` is None where the area has no sensor at all."""
+    """One area: the highest level of its hazards, normal only where all of them are.
+
+    ``confidence`` is the mean over its hazards of the share of checks that have thresholds and data; None where nothing
+    is watched.
+    """
 
     code: str
     name: Text
@@ -127,18 +132,24 @@ def _area(
         level=max((cell.level for cell in cells.values()), default=0),
         outcome=combined(list(cells.values())),
         hazards=cells,
-        confidence=usable / configured if configured else None,
+        confidence=_known(fused.usable[row], fused.subjects[row]),
         explanation=_explain(cells, texts, usable, configured),
     )
 
 
+def _known(usable: I64, subjects: I64) -> float | None:
+    """The mean share of usable subjects over the hazards (h,) that have any; None when none has."""
+    watched = subjects > 0
+    return float(np.mean(usable[watched] / subjects[watched])) if watched.any() else None
+
+
 def combined(cells: Sequence[HazardLevel]) -> Outcome:
-    """The outcome of all hazards together: the highest level, else unknown before normal before unconfigured."""
+    """The outcome of all hazards together: the highest level, else unknown before normal."""
     top = max((cell.level for cell in cells), default=0)
     if top:
         return Outcome.LEVEL if any(c.outcome is Outcome.LEVEL and c.level == top for c in cells) else Outcome.SUSPECT
     found = {cell.outcome for cell in cells}
-    order = (Outcome.NO_DATA, Outcome.NORMAL, Outcome.UNCONFIGURED)
+    order = (Outcome.NO_DATA, Outcome.UNCONFIGURED, Outcome.NORMAL)
     return next((outcome for outcome in order if outcome in found), Outcome.NO_DATA)
 
 

@@ -179,7 +179,10 @@ class SeriesPoints:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Area:
-    """The level of an area over all hazards, how sure it is (0 to 1; null: it has no sensor), and why."""
+    """The level of an area over all hazards, and why; its outcome is normal only where all of them are.
+
+    ``confidence``: the share of what is watched here that is known, 0 to 1; null where nothing is watched.
+    """
 
     code: str
     name: Text

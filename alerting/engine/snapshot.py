@@ -96,7 +96,12 @@ def _cell(alarm: Alarm) -> HazardLevel:
 
 
 def _with(area: AreaLevel, more: Sequence[tuple[str, HazardLevel]]) -> AreaLevel:
-    """An area with hazards besides those that are evaluated; silence never lifts it, an alarm that stands does."""
+    """An area with hazards besides those that are evaluated; silence never lifts it, an alarm that stands does.
+
+    None of them is known now.
+    """
+    if not more:
+        return area
     hazards = dict(area.hazards)
     for hazard, cell in more:
         known = hazards.get(hazard)
@@ -109,10 +114,13 @@ def _with(area: AreaLevel, more: Sequence[tuple[str, HazardLevel]]) -> AreaLevel
                 alarms=known.alarms + cell.alarms,
             )
         )
-    level = max((cell.level for cell in hazards.values()), default=0)
-    if level == area.level:
-        return msgspec.structs.replace(area, hazards=hazards)
-    return msgspec.structs.replace(area, hazards=hazards, level=level, outcome=fusion.combined(list(hazards.values())))
+    return msgspec.structs.replace(
+        area,
+        hazards=hazards,
+        level=max(cell.level for cell in hazards.values()),
+        outcome=fusion.combined(list(hazards.values())),
+        confidence=(area.confidence or 0.0) * len(area.hazards) / len(hazards),
+    )
 
 
 def _dark(silence: Silence | None, areas: Sequence[Area]) -> dict[str, list[tuple[str, HazardLevel]]]:

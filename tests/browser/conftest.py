@@ -55,6 +55,7 @@ class Stack:
     folder: Path
     port: int
     process: subprocess.Popen[bytes] | None = None
+    scenario: str = "doksuri-2023"
 
     @property
     def url(self) -> str:
@@ -62,6 +63,7 @@ class Stack:
 
     def start(self) -> None:
         command = [PETREL, "up", "--data", self.folder, "--http", f"127.0.0.1:{self.port}", "--speed", str(SPEED)]
+        command += ["--scenario", self.scenario]
         with (self.folder / "up.log").open("ab") as log:
             self.process = subprocess.Popen([str(part) for part in command], stdout=log, stderr=log)
         deadline = time.monotonic() + READY_S

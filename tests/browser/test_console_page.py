@@ -235,7 +235,7 @@ def test_the_unknown_is_grey_and_never_normal(stack: Any, open_page: Any) -> Non
     for station in unknown:
         page.goto(f"{stack.url}#station={station['id']}")
         badge = page.locator(".detail > header > .badge")
-        expect(badge).to_have_class(re.compile(r"is-(unconfigured|no_data|suspect)\b"))
+        expect(badge).to_have_class(re.compile(r"is-(partial|unconfigured|no_data|suspect)\b"))
         assert badge.locator(".shape").evaluate("(shape) => getComputedStyle(shape).fill") == "none"
 
 

@@ -4,7 +4,7 @@ const load = (/** @type {string} */ name) => import(`file://${folder}/${name}`);
 
 const { cut } = await load('sse.mjs');
 const { append, missing, withGaps } = await load('columns.mjs');
-const { alarmLook, look, reached } = await load('levels.mjs');
+const { alarmLook, look, placeLook, reached } = await load('levels.mjs');
 const { areaShapes } = await load('areas.mjs');
 const store = await load('store.mjs');
 
@@ -57,6 +57,14 @@ console.log(JSON.stringify({
   crlf: cut('id: 1\r\nevent: delta\r\ndata: {"a":\r\ndata: 1}\r\n\r\n: comment\r\n\r\nid: 2\r\nda'),
   asked, pictures, fresh, snapshots: store.state.snapshots,
   gaps, times: columns.time, added: added.time, values: added.value,
+  places: [
+    { outcome: 'unconfigured', level: 0, hazards: { gale: { outcome: 'normal' }, flood: { outcome: 'unconfigured' } } },
+    { outcome: 'no_data', level: 0, hazards: { gale: { outcome: 'normal' }, flood: { outcome: 'no_data' } } },
+    { outcome: 'no_data', level: 0, hazards: { gale: { outcome: 'unconfigured' }, flood: { outcome: 'no_data' } } },
+    { outcome: 'level', level: 3, hazards: { gale: { outcome: 'level' }, flood: { outcome: 'no_data' } } },
+    { outcome: 'normal', level: 0, hazards: { gale: { outcome: 'normal' } } },
+    { outcome: 'unconfigured', level: 0, hazards: {} },
+  ].map(placeLook),
   looks: [look('level', 4), look('normal', 0), look('no_data', 0), look('never heard of', 0), look('level', 7)],
   alarms: [alarmLook({ level: 0, peak_level: 3, cleared_at: 'x', outcome: 'cleared' }), alarmLook({ level: 0, peak_level: 0, cleared_at: null, outcome: 'no_data' }), alarmLook({ level: 0, peak_level: 0, cleared_at: 'x', outcome: 'cleared' })],
   reached: [reached(2.9, rising), reached(3, rising), reached(9, rising), reached(null, rising), reached(600, falling), reached(449, falling), reached(700, falling)],

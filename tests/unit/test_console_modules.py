@@ -69,6 +69,7 @@ def test_what_is_not_known_never_looks_normal(answers: dict[str, Any]) -> None:
     """F13."""
     assert answers["looks"] == ["red", "normal", "no_data", "no_data", "no_data"]
     assert answers["alarms"] == ["orange", "no_data", "no_data"]
+    assert answers["places"] == ["partial", "partial", "no_data", "orange", "normal", "unconfigured"]
 
 
 def test_thresholds_are_reached_inclusively_towards_danger(answers: dict[str, Any]) -> None:

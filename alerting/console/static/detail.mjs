@@ -2,7 +2,7 @@
 import { Badge } from './badge.mjs';
 import { Chart } from './chart.mjs';
 import { age, knows, number, pick, t, unitName } from './i18n/index.mjs';
-import { LEVELS, look, reached } from './levels.mjs';
+import { LEVELS, placeLook, reached } from './levels.mjs';
 import { html } from './lib.mjs';
 import { text } from './list.mjs';
 import { go, show } from './route.mjs';
@@ -19,7 +19,7 @@ export function Detail({ view, chosen }) {
   const reading = station && readingOf(station, view.series, alarm);
   return html`<section class="detail" aria-label=${t('detail.title')}>
     <header>
-      ${station && html`<${Badge} of=${look(station.outcome, station.level)} size="26" />`}
+      ${station && html`<${Badge} of=${placeLook(station)} size="26" />`}
       <${Chooser} station=${station} />
       ${station && html`<span class="place">${knows(`kind.${station.kind}`) ? t(`kind.${station.kind}`) : station.kind} · ${townName(station.town)}</span>`}
       <${Hours} hours=${view.hours} />
@@ -108,9 +108,9 @@ function AreaLine({ code }) {
   const area = state.areas.get(code);
   const place = state.site?.areas.find((a) => a.code === code);
   if (!area || !place) return null;
-  return html`<p class="why"><${Badge} of=${look(area.outcome, area.level)} size="22" word=${true} />${' '}
+  return html`<p class="why"><${Badge} of=${placeLook(area)} size="22" word=${true} />${' '}
     <b>${pick(area.name)}</b> ${pick(area.explanation)}
-    <small>${place.managed_by && `${t('detail.managed', { by: pick(place.managed_by) })} · `}${t('detail.confidence', { n: Math.round(area.confidence * 100) })}</small></p>`;
+    <small>${place.managed_by && `${t('detail.managed', { by: pick(place.managed_by) })} · `}${area.confidence !== null && t('detail.confidence', { n: Math.floor(area.confidence * 100) })}</small></p>`;
 }
 
 /** @param {{station: Station, chosen: string}} props */

@@ -1,12 +1,12 @@
 // What a level or an outcome looks like: colour (a CSS variable), shape and letter, never the colour alone.
 
-/** @typedef {'red'|'orange'|'yellow'|'blue'|'normal'|'suspect'|'no_data'|'unconfigured'|'cleared'} Look */
+/** @typedef {'red'|'orange'|'yellow'|'blue'|'normal'|'suspect'|'partial'|'no_data'|'unconfigured'|'cleared'} Look */
 
 /** Looks of levels 0 to 4. @type {Look[]} */
 export const LEVELS = ['normal', 'blue', 'yellow', 'orange', 'red'];
 
 /** Most severe first, as they stand in legends. @type {Look[]} */
-export const LOOKS = ['red', 'orange', 'yellow', 'blue', 'normal', 'suspect', 'no_data', 'unconfigured', 'cleared'];
+export const LOOKS = ['red', 'orange', 'yellow', 'blue', 'normal', 'suspect', 'partial', 'no_data', 'unconfigured', 'cleared'];
 
 /** Outlines in a box of 24 by 24. @type {Record<Look, string>} */
 export const SHAPES = {
@@ -16,13 +16,14 @@ export const SHAPES = {
   blue: 'M5 2.5h14a2.5 2.5 0 0 1 2.5 2.5v14a2.5 2.5 0 0 1-2.5 2.5H5A2.5 2.5 0 0 1 2.5 19V5A2.5 2.5 0 0 1 5 2.5z',
   normal: 'M12 5a7 7 0 1 0 .01 0z',
   suspect: 'M12 2.5a9.5 9.5 0 1 0 .01 0z',
+  partial: 'M12 2.5a9.5 9.5 0 1 0 .01 0z',
   no_data: 'M12 2.5a9.5 9.5 0 1 0 .01 0z',
   unconfigured: 'M4 4h16v16H4z',
   cleared: 'M12 2.5a9.5 9.5 0 1 0 .01 0z',
 };
 
-/** Those that are drawn as a dashed outline: nothing is known. @type {Set<Look>} */
-export const DASHED = new Set(/** @type {Look[]} */ (['no_data', 'unconfigured']));
+/** Those that are drawn as a dashed outline: nothing is known, or not all. @type {Set<Look>} */
+export const DASHED = new Set(/** @type {Look[]} */ (['partial', 'no_data', 'unconfigured']));
 
 /** Those whose letter is empty because the shape alone says it. @type {Record<Look, number>} */
 export const LETTER_Y = {
@@ -32,6 +33,7 @@ export const LETTER_Y = {
   blue: 12.4,
   normal: 12,
   suspect: 12.4,
+  partial: 12.4,
   no_data: 12.4,
   unconfigured: 12,
   cleared: 12,
@@ -46,6 +48,18 @@ export const LETTER_Y = {
 export function look(outcome, level) {
   if (outcome === 'level') return LEVELS[level] ?? 'no_data';
   return LOOKS.includes(/** @type {Look} */ (outcome)) ? /** @type {Look} */ (outcome) : 'no_data';
+}
+
+/**
+ * The look of an area or a station: what has no level, and of which some is known to be normal and some is not known, is
+ * neither (ADR 0010).
+ * @param {{outcome: string, level: number, hazards?: Record<string, {outcome: string}>}} place
+ * @returns {Look}
+ */
+export function placeLook({ outcome, level, hazards = {} }) {
+  const found = look(outcome, level);
+  const unknown = found === 'no_data' || found === 'unconfigured';
+  return unknown && Object.values(hazards).some((one) => one.outcome === 'normal') ? 'partial' : found;
 }
 
 /** The level that an alarm stands for: what it is, or what it was at its worst once it is over.

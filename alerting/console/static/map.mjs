@@ -3,7 +3,7 @@ import { Badge } from './badge.mjs';
 import { layer } from './api.mjs';
 import { areaShapes, placedAreas } from './areas.mjs';
 import { lang, pick, t } from './i18n/index.mjs';
-import { look, LOOKS } from './levels.mjs';
+import { LOOKS, placeLook } from './levels.mjs';
 import { html, loadMapLibre, useEffect, useRef, useState } from './lib.mjs';
 import { addPictures, isUsable, style } from './mapstyle.mjs';
 import { show } from './route.mjs';
@@ -69,7 +69,7 @@ function padding(box) {
 /** The map in words: the areas that have a level, worst first. */
 function spokenMap() {
   const warned = [...state.areas.values()].filter((area) => area.outcome === 'level').sort((a, b) => b.level - a.level);
-  const said = warned.map((area) => `${pick(area.name)} ${t(`level.${look(area.outcome, area.level)}`)}`);
+  const said = warned.map((area) => `${pick(area.name)} ${t(`level.${placeLook(area)}`)}`);
   return [t('map.label'), ...said].join(' ');
 }
 
@@ -145,7 +145,7 @@ const collection = (features) => ({ type: 'FeatureCollection', features });
 /** @param {string} code */
 function areaLook(code) {
   const area = state.areas.get(code);
-  return area ? look(area.outcome, area.level) : 'no_data';
+  return area ? placeLook(area) : 'no_data';
 }
 
 /** @param {Map<string, any>} shapes @param {Chosen} chosen */
@@ -183,7 +183,7 @@ function stationFeatures(chosen) {
       properties: {
         station: station.id,
         name: pick(station.name),
-        look: look(station.outcome, station.level),
+        look: placeLook(station),
         level: station.level,
         stale: station.readings.some((reading) => reading.stale),
         chosen: chosen.station === station.id,

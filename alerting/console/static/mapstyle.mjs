@@ -64,7 +64,7 @@ function outline({ id }) {
 
 /** The fill of an area by its look; unknown is hatched grey, never a plain colour. */
 function areaLayers() {
-  const unknown = ['in', ['get', 'look'], ['literal', ['no_data', 'unconfigured', 'suspect']]];
+  const unknown = ['in', ['get', 'look'], ['literal', ['partial', 'no_data', 'unconfigured', 'suspect']]];
   const fill = ['match', ['get', 'look'], ...LOOKS.flatMap((key) => [key, colour(key)]), colour('no_data')];
   const strength = ['match', ['get', 'look'], ['red', 'orange', 'yellow', 'blue'], 0.42, 0.08];
   return [

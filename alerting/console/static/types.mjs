@@ -9,13 +9,14 @@
  *   quality: Quality, cause: string[], time: string|null, age_s: number|null, stale: boolean, valid: [number|null, number|null],
  *   thresholds: Threshold[]}} Reading
  * @typedef {{id: string, name: Text, kind: string, lat: number, lon: number, town: string, gateway: string,
- *   outcome: Outcome, level: number, readings: Reading[]}} Station
+ *   outcome: Outcome, level: number, hazards: Record<string, {outcome: Outcome, level: number, alarms: string[]}>,
+ *   readings: Reading[]}} Station
  * @typedef {{code: string, name: Text, managed_by: Text|null, lon: number|null, lat: number|null}} SiteArea
  * @typedef {{id: string, url: string, crs: string, attribution: Text, sketch: boolean}} Layer
  * @typedef {{id: string, name: Text, timezone?: string, drill: boolean, speed?: number|null, now: string, areas: SiteArea[], layers: Layer[],
  *   bounds: [number, number, number, number]}} Site
  * @typedef {{code: string, name: Text, level: number, outcome: Outcome,
- *   hazards: Record<string, {outcome: Outcome, level: number, alarms: string[]}>, confidence: number,
+ *   hazards: Record<string, {outcome: Outcome, level: number, alarms: string[]}>, confidence: number|null,
  *   explanation: Text}} Area
  * @typedef {'unacknowledged'|'acknowledged'|'cleared_unacknowledged'|'cleared'} AlarmState
  * @typedef {{id: string, version: number, hazard: string, hazard_name: Text, level: number, peak_level: number,
