@@ -124,19 +124,28 @@ class _Row(NamedTuple):
 
 
 def _table(path: Path, skip: int) -> tuple[tuple[str, ...], list[_Row]]:
-    """The headers and the rows of a file; blank lines are no rows."""
+    """The headers and the rows of a file; blank lines are no rows. Raises SettingsError.
+
+    A cell too many or too few may be a decimal comma, or a line that was cut: nobody knows which cells are right.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
-            reader = csv.DictReader(islice(lines, skip, None))
-            rows = [_Row(reader.line_num + skip, row) for row in reader]
-            return tuple(reader.fieldnames or ()), rows
+            reader = csv.reader(islice(lines, skip, None))
+            table = [(reader.line_num + skip, cells) for cells in reader if cells]
     except (OSError, UnicodeDecodeError, csv.Error) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else exc
         raise SettingsError(f"{path}: {reason}, expected a readable CSV file") from exc
+    if not table:
+        raise SettingsError(f"{path}:{skip + 1}: nothing, expected a header with the names of the columns")
+    (_, known), *rows = table
+    for line, cells in rows:
+        if len(cells) != len(known):
+            raise SettingsError(f"{path}:{line}: {len(cells)} cells, expected {len(known)} as in the header")
+    return tuple(known), [_Row(line, dict(zip(known, cells, strict=True))) for line, cells in rows]
 
 
 def _time_ns(path: Path, row: _Row, layout: Layout) -> int:
-    text = " ".join(row.cells[header] or "" for header in layout.time)
+    text = " ".join(row.cells[header] for header in layout.time)
     try:
         return moment_ns(text, layout)
     except ValueError as exc:
@@ -179,7 +188,7 @@ def _values(path: Path, rows: list[_Row], column: Column, missing: frozenset[str
 
 
 def _number(path: Path, row: _Row, header: str, missing: frozenset[str]) -> float:
-    text = (row.cells[header] or "").strip()
+    text = row.cells[header].strip()
     if not text or text in missing:
         return math.nan
     try:

@@ -60,7 +60,11 @@ def test_day_may_end_at_24_and_times_may_leave_out_an_offset_that_is_known(tmp_p
         (HEADER + f"{TEN},1\n{ELEVEN},much\n", 3, "'much', expected a number"),
         (HEADER + f"{TEN},1\n{ELEVEN},inf\n", 3, "'inf', expected a number"),
         (HEADER + f"{TEN},1\n{ELEVEN},nan\n", 3, "'nan', expected a number"),
-        (f"t,x\n{ELEVEN},1,\n", 1, "no column 'q', expected one of t, x$"),
+        (HEADER + f"{TEN},1\n{ELEVEN},1,2,3\n", 3, "4 cells, expected 2 as in the header"),
+        (HEADER + f"{TEN},1,5\n{ELEVEN},1,5\n", 2, "3 cells, expected 2 as in the header"),
+        (HEADER + f"{TEN},1\n\n{ELEVEN}\n", 4, "1 cells, expected 2 as in the header"),
+        ("", 1, "nothing, expected a header with the names of the columns"),
+        (f"t,x\n{ELEVEN},1\n", 1, "no column 'q', expected one of t, x$"),
     ],
 )
 def test_mistakes_are_told_with_file_and_line(tmp_path, text, line, said):
