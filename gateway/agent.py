@@ -19,6 +19,7 @@ from gateway.coalescer import Coalescer
 from gateway.line import SPARING_S, LineMeter
 from gateway.mailbox import Mailbox
 from gateway.maintenance import Maintenance
+from gateway.metrics import Figures, Scraped
 from gateway.outputs.outputs import Outputs
 from gateway.remote.configuration import Parts, RemoteConfiguration
 from gateway.remote.desk import Desk
@@ -100,6 +101,7 @@ class Gateway:
         self._source = source(self._sink) if source else self._acquisition(int(rng.integers(2**32)))
         self._deaf: str | None = None
         """Why no orders are taken although they should be."""
+        self._scraped = Scraped(plan.metrics, self._figures) if plan.metrics else None
         self._remote = self._open_remote()
 
     async def run(self) -> None:
@@ -111,6 +113,8 @@ class Gateway:
                 tasks.create_task(self._coalescer.run(), name="coalescer")
                 tasks.create_task(self._report(), name="status")
                 tasks.create_task(self._source.run(), name="acquisition")
+                if self._scraped is not None:
+                    tasks.create_task(self._scraped.run(), name="metrics")
                 if self._remote is not None:
                     tasks.create_task(self._remote.run(), name="orders")
                 if self._time is not None:
@@ -148,6 +152,16 @@ class Gateway:
             notes=self._notes(stats),
         )
 
+    def _figures(self) -> Figures:
+        buses = self._source.stats() if isinstance(self._source, Acquisition) else {}
+        return Figures(
+            status=self.status(),
+            spool=self.spool.stats(),
+            uplink=self.uplink.counts,
+            connected=self.uplink.connected,
+            buses=buses,
+        )
+
     def progress(self) -> dict[str, Progress]:
         """What must not stand still while it runs: each bus, and the syncs of the spool."""
         buses = self._source.progress() if isinstance(self._source, Acquisition) else {}
@@ -160,6 +174,7 @@ class Gateway:
 
     def _notes(self, stats: Stats) -> tuple[str, ...]:
         found = [self._meter.note(), self._time.note() if self._time else None, self._deaf]
+        found += [self._scraped.trouble] if self._scraped else []
         found += [*stats.notes, *self._maintenance.notes(self._clock.now_ns())]
         found += [f"the broker's access list refuses the subscription to {name}" for name in self.uplink.refused]
         found += self._remote.notes() if self._remote is not None else []

@@ -12,6 +12,7 @@ from edge_agent.compile.buses import catalogue, compile_buses
 from edge_agent.compiled import AnyBusPlan
 from edge_agent.settings import BusSettings
 from gateway.line import QuotaSettings
+from gateway.metrics import MetricsSettings
 from gateway.outputs.allowed import Allowed, OutputSettings, allowed_outputs
 from gateway.spool import Limits
 from telemetry.broker import BrokerAddress, parse_broker, secured
@@ -70,6 +71,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """What ``mqtts://`` needs beyond what the machine trusts."""
     quota: QuotaSettings | None = None
     """What the line may carry in a month, where it is metered."""
+    metrics: MetricsSettings | None = None
+    """Where Prometheus may ask, if it may."""
     remote: RemoteSettings | None = None
     """Whether, and where, orders from the centre are taken."""
     outputs: tuple[OutputSettings, ...] = ()
@@ -96,6 +99,8 @@ class GatewayPlan:
     announce: Announce
     quota: QuotaSettings | None = None
     """Of its own line; to another broker there is none."""
+    metrics: MetricsSettings | None = None
+    """Nobody scrapes a drill."""
     remote: RemotePlan | None = None
     """Orders come from its own broker alone."""
     outputs: tuple[Allowed, ...] = ()
@@ -117,6 +122,7 @@ def compile_gateway(
         _check_name(document, (key,), getattr(settings, key))
     _check_spool(document, settings.spool)
     _check_quota(document, settings.quota)
+    _check_metrics(document, settings.metrics)
     _check_stations(document, settings.stations)
     _check_devices(document, settings.buses)
     known = {station.id for station in settings.stations}
@@ -129,6 +135,7 @@ def compile_gateway(
         buses=buses,
         announce=_announce(document, buses),
         quota=settings.quota if broker is None else None,
+        metrics=settings.metrics if broker is None else None,
         remote=_remote(document) if broker is None else None,
         outputs=allowed_outputs(document, settings.outputs, settings.buses),
     )
@@ -164,6 +171,11 @@ def _check_quota(document: Document[GatewaySettings], quota: QuotaSettings | Non
         raise document.error(("quota", "month_bytes"), f"{quota.month_bytes}, expected more than 0")
     if not 0 < quota.warn_share <= 1:
         raise document.error(("quota", "warn_share"), f"{quota.warn_share}, expected more than 0 and at most 1")
+
+
+def _check_metrics(document: Document[GatewaySettings], metrics: MetricsSettings | None) -> None:
+    if metrics is not None and (complaint := metrics.complaint()):
+        raise document.error(("metrics", complaint[0]), complaint[1])
 
 
 def _check_spool(document: Document[GatewaySettings], spool: SpoolSettings) -> None:

@@ -5,14 +5,13 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 from alerting.alarms import Alarm
 from alerting.api import dto
 from alerting.outbox import Outbox
 from alerting.state.tables import Progress
+from telemetry.exposition import exposition as exposition_of
 
 PartSource = Callable[[], Awaitable[Mapping[str, dto.Part]]]
 _ORDER: Final = (dto.Condition.OK, dto.Condition.DEGRADED, dto.Condition.DOWN)
@@ -89,20 +88,8 @@ class Counted:
 
 
 def exposition(counted: Counted) -> bytes:
-    """The text format of Prometheus, from a registry of its own."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Once([*_plain(counted), *_deliveries(counted), *_alarms(counted), _parts(counted)]))
-    return generate_latest(registry)
-
-
-class _Once(Collector):
-    """Hands over what was counted for this scrape."""
-
-    def __init__(self, metrics: Sequence[Metric]) -> None:
-        self._metrics = metrics
-
-    def collect(self) -> Iterable[Metric]:
-        return self._metrics
+    """The text format of Prometheus, as it is asked for."""
+    return exposition_of([*_plain(counted), *_deliveries(counted), *_alarms(counted), _parts(counted)])
 
 
 def _plain(counted: Counted) -> Iterable[Metric]:

@@ -12,10 +12,15 @@ import msgspec
 import numpy as np
 
 from alerting.settings import CentreSettings, load_centre
+from gateway.metrics import Figures, shown
+from gateway.spool import Stats
+from gateway.timing import UplinkCounts
 from petrel import parts
 from petrel.sites import places
 from telemetry.clock import SystemClock
+from telemetry.health import ClockHealth, LineUse
 from telemetry.settings import Document
+from telemetry.wire import Presence, Status
 from tools.reference import text
 
 _METRIC: Final = re.compile(r"# HELP (\S+) (.*)\n# TYPE \1 (\S+)")
@@ -38,9 +43,37 @@ def routes() -> str:
 def metrics() -> str:
     """The page about the metrics."""
     _, exposition = _asked()
-    intro = "`GET /metrics` answers in the text format of Prometheus. Counters count from the start of the centre."
-    rows = sorted((f"`{name}`", kind, meaning) for name, meaning, kind in _METRIC.findall(exposition))
-    return text.head("Metrics", "a centre's answer", intro) + "\n" + text.table(("metric", "type", "meaning"), rows)
+    intro = "Answers are in the text format of Prometheus. Counters count from the start of the process."
+    centre = "`GET /metrics` of a centre, beside its other [routes](routes.md)."
+    gateway = (
+        "`GET /metrics` of a gateway, at the address under [`metrics`](settings.md#gatewayyaml) in gateway.yaml; it "
+        "needs no centre, no broker, and nobody is asked who they are."
+    )
+    head = text.head("Metrics", "the answers of a centre and of a gateway", intro)
+    sections = (("Centre", centre, exposition), ("Gateway", gateway, _of_a_gateway()))
+    return head + "".join(
+        f"\n## {title}\n\n{about}\n\n{text.table(('metric', 'type', 'meaning'), _metrics(found))}"
+        for title, about, found in sections
+    )
+
+
+def _metrics(exposition: str) -> list[tuple[str, str, str]]:
+    return sorted((f"`{name}`", kind, meaning) for name, meaning, kind in _METRIC.findall(exposition))
+
+
+def _of_a_gateway() -> str:
+    status = Status(presence=Presence.ONLINE, clock=ClockHealth(), line=LineUse())
+    spool = Stats(
+        epoch=1,
+        batches=0,
+        rows=0,
+        payload_bytes=0,
+        disk_bytes=0,
+        memory_batches=0,
+        oldest_ns=None,
+        hours_until_full=None,
+    )
+    return shown(Figures(status=status, spool=spool, uplink=UplinkCounts(), connected=False, buses={})).decode()
 
 
 def _route(method: str, path: str, operation: dict[str, Any]) -> str:
