@@ -151,7 +151,7 @@ class Count:
 def bus(port: str, case: Case, folder: Path) -> AnyBusPlan:
     """A bus of all units, each due so often that the line is never idle."""
     points = "\n".join(
-        f"  - {{name: p{at}, quantity: water_level, unit: m, register: holding {at} u16, valid: [0, 70000]}}"
+        f"  - {{name: p{at}, quantity: water_level, unit: m, register: holding {at} u16, valid: [0, 65535]}}"
         for at in range(_REGISTERS)
     )
     (folder / "meter.yaml").write_text(_PROFILE.format(points=points), encoding="utf-8")

@@ -10,19 +10,18 @@ import time
 from typing import Final
 
 import numpy as np
-import structlog
 
 from edge_agent.breaker import Breaker
 from edge_agent.compiled import BusPlan, PolledPlan
 from edge_agent.lines.line import LineDownError
 from edge_agent.opened import opened
 from edge_agent.poll import Connection, Poll, Pollable
+from edge_agent.state_log import StateLog
 from edge_agent.stats import OK, BusStats, DeviceStats, Sink
 from telemetry.batch import Batch, concat, missing, rows
-from telemetry.clock import MINUTE_NS, SECOND_NS, Clock
+from telemetry.clock import SECOND_NS, Clock
 from telemetry.quality import Cause
 
-_log = structlog.get_logger(__name__)
 _RECONNECT_NS: Final = (SECOND_NS, 30 * SECOND_NS)
 _PROBE_NS: Final = (SECOND_NS, 60 * SECOND_NS)
 _SET_BACK_NS: Final = SECOND_NS
@@ -31,18 +30,21 @@ _DEAD_SHARE: Final = 20
 """Dead units get one part in so many of the time of a bus (P1)."""
 _SKIPS_RECORDED: Final = 60
 """Skipped moments that become rows at most, so that a leap of the clock makes no flood; all of them are counted."""
-_LOG_EVERY_NS: Final = MINUTE_NS
-"""A device that comes and goes is logged no more often; its figures count everything."""
 
 
 class _Polled:
     """A device with its schedule, breaker and figures."""
 
-    def __init__(self, device: Pollable, breaker: Breaker) -> None:
+    def __init__(self, bus: str, device: Pollable, breaker: Breaker) -> None:
         self.device, self.breaker = device, breaker
         self.stats = DeviceStats()
         self.due_ns = 0
-        self.logged_ns = 0
+        self._told = StateLog(bus, device.plan.name, device.plan.address, self.stats.state)
+
+    def is_now(self, state: str) -> None:
+        """Its state at the moment that is due."""
+        self.stats.state = state
+        self._told.note(state, self.due_ns)
 
     def due_from(self, now_ns: int) -> int:
         """The first moment of the grid at or after ``now_ns``."""
@@ -62,7 +64,7 @@ class Bus:
         self._link = Breaker(*_RECONNECT_NS, rng, grace=1)
         self._down = ""
         self._shared = len(plan.devices) > 1
-        self._devices = [_Polled(device, Breaker(*_PROBE_NS, rng, grace=1)) for device in devices]
+        self._devices = [_Polled(plan.name, device, Breaker(*_PROBE_NS, rng, grace=1)) for device in devices]
         self.stats = BusStats(self._line.counters, {one.device.plan.name: one.stats for one in self._devices})
 
     @property
@@ -124,6 +126,7 @@ class Bus:
     async def _serve(self, one: _Polled) -> Batch:
         if self._shared and not one.breaker.allows(one.due_ns):
             one.stats.held_back += 1
+            one.is_now(one.stats.state)
             return self._missing(one, one.due_ns)
         before_ns = self._clock.now_ns()
         poll = await self._poll(one)
@@ -170,7 +173,7 @@ class Bus:
         else:
             one.stats.failures += 1
             self._hold_back(one, poll)
-        self._note(one, OK if poll.failure is None else str(poll.failure))
+        one.is_now(OK if poll.failure is None else str(poll.failure))
 
     def _hold_back(self, one: _Polled, poll: Poll) -> None:
         """Blame the line when it is down, otherwise the device."""
@@ -184,13 +187,6 @@ class Bus:
         """How rarely a dead unit must be probed so that all dead ones together cost little (P1)."""
         dead = 1 + sum(other.breaker.is_open for other in self._devices)
         return int(_DEAD_SHARE * dead * (self.plan.timeout_s + 2 * self.plan.cost.request_s) * SECOND_NS)
-
-    def _note(self, one: _Polled, state: str) -> None:
-        was, one.stats.state = one.stats.state, state
-        if (was == OK) is (state == OK) or 0 <= one.due_ns - one.logged_ns < _LOG_EVERY_NS:
-            return
-        plan, one.logged_ns = one.device.plan, one.due_ns
-        _log.info("device", bus=self.plan.name, device=plan.name, address=plan.address, state=state, was=was)
 
     def _missing(self, one: _Polled, time_ns: int) -> Batch:
         batch = missing(self._source, one.device.plan.ids, time_ns, Cause.COMMS)

@@ -17,14 +17,14 @@ from edge_agent.drivers.contract import Event, Refused, Reply, Report
 from edge_agent.fields import FieldDecoder
 from edge_agent.lines.feeds import Heard, Send
 from edge_agent.opened import feed
+from edge_agent.state_log import EVERY_NS, StateLog
 from edge_agent.stats import OK, BusStats, DeviceStats, Sink
 from telemetry.batch import I64, Batch, Mask, missing, rows
-from telemetry.clock import MINUTE_NS, SECOND_NS, Clock
+from telemetry.clock import SECOND_NS, Clock
 from telemetry.quality import Cause
 
 _log = structlog.get_logger(__name__)
 _ANYONE: Final = "*"
-_LOG_EVERY_NS: Final = MINUTE_NS
 _REPLAYED: Final = 60
 """Expected moments that become MISSING rows at most after a leap of the clock."""
 
@@ -32,14 +32,19 @@ _REPLAYED: Final = 60
 class _Heard:
     """A device with what is expected of it: ``due_ns``, shape (n,), is when each series counts as silent."""
 
-    def __init__(self, plan: FieldDevicePlan, now_ns: int) -> None:
+    def __init__(self, bus: str, plan: FieldDevicePlan, now_ns: int) -> None:
         self.plan, self.decoder, self.stats = plan, FieldDecoder(plan.columns), DeviceStats(state="not heard yet")
-        self.logged_ns = 0
+        self._told = StateLog(bus, plan.name, plan.address, self.stats.state)
         self.due_ns = now_ns + self._patience_ns
 
     @property
     def _patience_ns(self) -> I64:
         return self.plan.periods_ns * 3 // 2
+
+    def is_now(self, state: str, now_ns: int) -> None:
+        """Its state from now on."""
+        self.stats.state = state
+        self._told.note(state, now_ns)
 
     def heard(self, sent: Mask, now_ns: int) -> None:
         """Some series have come: they are due again after their patience."""
@@ -52,7 +57,7 @@ class Listener:
     def __init__(self, plan: PushedPlan, source: str, clock: Clock, sink: Sink) -> None:
         self.plan, self._source, self._clock, self._sink = plan, source, clock, sink
         self._feed = feed(plan)
-        self._devices = {device.address: _Heard(device, clock.now_ns()) for device in plan.devices}
+        self._devices = {device.address: _Heard(plan.name, device, clock.now_ns()) for device in plan.devices}
         self._strangers: dict[str, int] = {}
         self.stats = BusStats(self._feed.counters, {one.plan.name: one.stats for one in self._devices.values()})
 
@@ -98,7 +103,7 @@ class Listener:
         if not sent.any():
             return
         one.heard(sent, now_ns)
-        self._note(one, OK, now_ns)
+        one.is_now(OK, now_ns)
         self._emit(one, self._rows(one, report, sent, now_ns))
 
     def _rows(self, one: _Heard, report: Report, sent: Mask, now_ns: int) -> Batch:
@@ -130,11 +135,13 @@ class Listener:
             self._strangers[report.address] += 1
 
     async def _watch(self) -> None:
-        """Write down what did not come, when it is overdue."""
+        """Write down what did not come, when it is overdue, and look every minute whether there is more to tell."""
         while True:
-            await self._clock.sleep_until(min(int(one.due_ns.min()) for one in self._devices.values()))
+            overdue_ns = min(int(one.due_ns.min()) for one in self._devices.values())
+            await self._clock.sleep_until(min(overdue_ns, self._clock.now_ns() + EVERY_NS))
             for one in self._devices.values():
                 self._silence(one, self._clock.now_ns())
+                one.is_now(one.stats.state, self._clock.now_ns())
 
     def _silence(self, one: _Heard, now_ns: int) -> None:
         overdue = one.due_ns <= now_ns
@@ -149,14 +156,7 @@ class Listener:
                 self._emit(one, missing(self._source, one.plan.ids[chosen], int(moment), Cause.COMMS))
             one.due_ns[overdue] += periods[overdue]
         one.stats.failures += 1
-        self._note(one, f"silent for {round(float(periods.max() / SECOND_NS) * 1.5, 3)} s or more", now_ns)
-
-    def _note(self, one: _Heard, state: str, now_ns: int) -> None:
-        was, one.stats.state = one.stats.state, state
-        if (was == OK) is (state == OK) or 0 <= now_ns - one.logged_ns < _LOG_EVERY_NS:
-            return
-        one.logged_ns = now_ns
-        _log.info("device", bus=self.plan.name, device=one.plan.name, address=one.plan.address, state=state, was=was)
+        one.is_now(f"silent for {round(float(periods.max() / SECOND_NS) * 1.5, 3)} s or more", now_ns)
 
     def strangers(self) -> Mapping[str, int]:
         """Reports of devices that nobody has entered, by address."""

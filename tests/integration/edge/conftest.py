@@ -11,7 +11,9 @@ import msgspec
 import pytest
 from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
+from structlog.testing import capture_logs
 
+from device_profiles import model
 from edge_agent.acquisition import Acquisition
 from edge_agent.compile.buses import compile_buses
 from edge_agent.compiled import BusPlan
@@ -20,6 +22,7 @@ from edge_agent.settings import BusSettings
 from telemetry.batch import Batch
 from telemetry.clock import Clock, SystemClock
 from telemetry.settings import parse
+from tests.integration.edge.followed import Log
 
 Parts = Iterable[tuple[float, bytes]]
 """Bytes to send, each after a wait in seconds."""
@@ -50,7 +53,8 @@ def profile(tmp_path):
 
     def write(*points: tuple[str, str], extra: str = "", name: str = "plain") -> str:
         lines = "\n".join(
-            f"  - {{name: {point}, quantity: water_level, unit: m, register: {register}, valid: [-1e9, 1e9]}}"
+            f"  - {{name: {point}, quantity: water_level, unit: m, register: {register},"
+            f" valid: [0, {model.register(register).type.high}]}}"
             for point, register in points
         )
         text = PROFILE.format(points=lines, extra=extra).replace("name: plain", f"name: {name}")
@@ -275,3 +279,13 @@ async def pymodbus_rtu():
     yield make
     for one in undo:
         await one()
+
+
+@pytest.fixture
+async def log():
+    """Follow an acquisition."""
+    opened = []
+    with capture_logs() as told:
+        yield lambda plans: opened.append(Log(plans, told)) or opened[-1]
+        for one in opened:
+            await one.close()

@@ -11,6 +11,7 @@ import pytest
 
 from telemetry.clock import SECOND_NS
 from telemetry.quality import Cause, Quality
+from tests.integration.edge.followed import Log
 from tests.integration.gateway_centre import until
 
 LOGGER = """
@@ -180,6 +181,32 @@ async def test_silence_is_missing_rows_at_the_moments_that_were_due(bus, polling
     times = [int(batch.time_ns[0]) for batch in lost if batch.series[0] == series]
     steps = np.diff(times) / SECOND_NS
     assert steps == pytest.approx(np.full(len(steps), 0.2), abs=0.002)
+
+
+async def test_a_caller_that_falls_silent_within_a_minute_of_a_line_is_told(bus, call, log):
+    plan, port = bus(period_s=10.0)
+    one = log([plan])
+    await report(one, call, port)
+    assert await one.upto(59) == [True]
+    assert await one.upto(70) == [True, False]
+
+
+async def test_a_caller_that_reports_once_an_hour_is_well_again_when_the_minute_is_over(bus, call, log):
+    plan, port = bus(period_s=600.0)
+    one = log([plan])
+    assert await one.upto(901) == [False]
+    while not one.rows.empty():
+        one.rows.get_nowait()
+    await report(one, call, port)
+    assert await one.upto(950) == [False]
+    assert await one.upto(1021) == [False, True]
+
+
+async def report(one: Log, call, port: int) -> None:
+    _, writer = await call(port)
+    writer.write(message("1.0", datetime.now(UTC)))
+    async with asyncio.timeout(5):
+        await one.rows.get()
 
 
 async def test_a_device_that_nobody_entered_is_counted_and_never_a_row(bus, polling, call):
