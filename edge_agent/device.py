@@ -25,8 +25,9 @@ _REMEMBER_NS: Final = 10 * MINUTE_NS
 class Device:
     """A device's requests, compiled; they change only when the device refuses some of them (P2)."""
 
-    def __init__(self, plan: DevicePlan, cost: LineCost, line: Line) -> None:
+    def __init__(self, plan: DevicePlan, cost: LineCost, line: Line, bus: str = "") -> None:
         self.plan, self._line = plan, line
+        self._log = _log.bind(bus=bus, device=plan.name, unit=plan.unit)
         wanted = [column.span for column in plan.columns]
         self._wanted = tuple(sorted({*wanted, *(gate.column.span for gate in plan.gates)}))
         self._whole = merge(self._wanted, cost, plan.limits)
@@ -44,24 +45,24 @@ class Device:
             self._use(self._whole)
             self._settled_until_ns = None
         answers: list[Answer] = []
-        failure: LineError | ExceptionAnswerError | None = None
-        for call in self._calls:
+        failure: LineError | FrameError | None = None
+        for block, call in zip(self._blocks, self._calls, strict=True):
             try:
                 answers.append(await self._line.transact(call))
             except ExceptionAnswerError as exc:
                 if exc.code in _CUT and self._settled_until_ns is None:
                     return await self._learn(due_ns)
-                failure = failure or exc
+                failure = failure or FrameError(f"{exc}, asked for {block}")
                 answers.append(_cause(exc))
             except GarbledError as exc:
-                failure = failure or exc
+                failure = failure or GarbledError(f"{exc}, asked for {block}")
                 answers.append(Cause.COMMS)
             except (NoAnswerError, LineDownError) as exc:
                 failure = failure or exc
                 break
         return self._result(answers, failure)
 
-    def _result(self, answers: list[Answer], failure: LineError | ExceptionAnswerError | None) -> Poll:
+    def _result(self, answers: list[Answer], failure: LineError | FrameError | None) -> Poll:
         if isinstance(failure, LineError) and not any(isinstance(answer, bytes) for answer in answers):
             return Poll(None, failure)
         lost: list[Answer] = [Cause.COMMS] * (len(self._blocks) - len(answers))
@@ -79,7 +80,7 @@ class Device:
         if not found:
             return self._result([Cause.DEVICE] * len(self._blocks), ExceptionAnswerError(Refusal.ADDRESS))
         self._use(tuple(span for span, _ in found))
-        _log.warning("device refuses registers", device=self.plan.name, unit=self.plan.unit, state=str(self._lacking))
+        self._log.warning("device refuses registers", state=str(self._lacking))
         return self._result([data for _, data in found], None)
 
     async def _narrow(self, span: Span) -> list[tuple[Span, bytes]]:

@@ -27,7 +27,7 @@ def opened(plan: BusPlan | PolledPlan, trace: Trace | None = None) -> tuple[Conn
         shared = half_duplex(plan.line, plan.timeout_s, trace)
         return shared, [FieldDevice(device, plan.protocol, shared) for device in plan.devices]
     line = SharedLine(modbus_line(plan.line, plan.timeout_s, trace))
-    return line, [Device(device, plan.cost, line) for device in plan.devices]
+    return line, [Device(device, plan.cost, line, plan.name) for device in plan.devices]
 
 
 def modbus_line(plan: SerialPlan | SerialServerPlan | TcpPlan, timeout_s: float, trace: Trace | None = None) -> Line:
@@ -52,6 +52,6 @@ def wire(plan: SerialPlan | SerialServerPlan | TcpPlan) -> Wire:
 def feed(plan: PushedPlan) -> Feed:
     """Where the devices of a plan are heard; a caller that is silent for three of its periods is hung up on."""
     if not isinstance(plan.line, ListenPlan):
-        return WireFeed(wire(plan.line), plan.timeout_s)
+        return WireFeed(wire(plan.line), plan.timeout_s, plan.name)
     longest_s = max(float(device.periods_ns.max()) / SECOND_NS for device in plan.devices)
-    return CallFeed(plan.line, max(_LEAST_IDLE_S, _IDLE_PERIODS * longest_s))
+    return CallFeed(plan.line, max(_LEAST_IDLE_S, _IDLE_PERIODS * longest_s), plan.name)

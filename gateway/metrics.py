@@ -21,6 +21,7 @@ from telemetry.clock import SECOND_NS
 from telemetry.exposition import exposition
 from telemetry.wire import Status
 
+Caller = Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]
 _LOG: Final = structlog.get_logger()
 _DEADLINE_S: Final = 5.0
 _MOST_ASKING: Final = 8
@@ -167,20 +168,27 @@ class Scraped:
 
     async def run(self) -> None:
         """Serve."""
-        settings = self._settings
-        while True:
-            try:
-                server = await asyncio.start_server(
-                    self._answer, settings.host, settings.port, limit=_LONGEST_REQUEST, backlog=_MOST_ASKING
-                )
-            except OSError as exc:
-                self.trouble = f"metrics: {settings.host}:{settings.port}: {exc.strerror}, expected a free port"
-                _LOG.warning("no metrics", reason=self.trouble)
-                await asyncio.sleep(_RETRY_S)
-                continue
-            self.trouble = None
+        async with asyncio.TaskGroup() as tasks:
+
+            def caller(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                tasks.create_task(self._answer(reader, writer), name="scrape")
+
+            server = await self._listen(caller)
             async with server:
                 await server.serve_forever()
+
+    async def _listen(self, caller: Caller) -> asyncio.Server:
+        host, port = self._settings.host, self._settings.port
+        while True:
+            try:
+                server = await asyncio.start_server(caller, host, port, limit=_LONGEST_REQUEST, backlog=_MOST_ASKING)
+            except OSError as exc:
+                self.trouble = f"metrics: {host}:{port}: {exc.strerror}, expected a free port"
+                _LOG.warning("no metrics", reason=self.trouble)
+                await asyncio.sleep(_RETRY_S)
+            else:
+                self.trouble = None
+                return server
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._asking += 1

@@ -38,7 +38,8 @@ class Feed(Protocol):
 class WireFeed:
     """A serial line, or a connection that we open; opened again after ever longer waits, up to 30 s."""
 
-    def __init__(self, wire: Wire, timeout_s: float) -> None:
+    def __init__(self, wire: Wire, timeout_s: float, bus: str = "") -> None:
+        self._log = _log.bind(bus=bus)
         self.counters = LineCounters()
         self._wire, self._timeout_s = wire, timeout_s
 
@@ -50,7 +51,7 @@ class WireFeed:
                 began = time.monotonic()
                 reason = await self._hear(opened)
                 wait_s = _AGAIN_S[0] if time.monotonic() - began > _AGAIN_S[1] else min(2 * wait_s, _AGAIN_S[1])
-                _log.warning("line lost", line=self._wire.name, reason=reason, again_s=wait_s)
+                self._log.warning("line lost", line=self._wire.name, reason=reason, again_s=wait_s)
                 await asyncio.sleep(wait_s)
         finally:
             self._wire.close()
@@ -77,7 +78,8 @@ class WireFeed:
 class CallFeed:
     """A TCP port that devices call. ``idle_s``: a caller that is silent for so long is gone, whatever TCP thinks."""
 
-    def __init__(self, plan: ListenPlan, idle_s: float) -> None:
+    def __init__(self, plan: ListenPlan, idle_s: float, bus: str = "") -> None:
+        self._log = _log.bind(bus=bus)
         self.counters = LineCounters()
         self._plan, self._idle_s = plan, idle_s
         self._callers = 0
@@ -99,14 +101,14 @@ class CallFeed:
                 return await asyncio.start_server(caller, self._plan.host, self._plan.port)
             except (OSError, UnicodeError) as exc:
                 self.counters.connect_failures += 1
-                _log.warning("can't listen", address=f"{self._plan.host}:{self._plan.port}", reason=str(exc))
+                self._log.warning("can't listen", address=f"{self._plan.host}:{self._plan.port}", reason=str(exc))
                 await asyncio.sleep(_AGAIN_S[1])
 
     async def _caller(self, opened: Opened, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         name = "{}:{}".format(*writer.get_extra_info("peername", ("?", 0))[:2])
         if self._callers >= self._plan.connections:
             self.counters.connect_failures += 1
-            _log.warning("caller turned away", caller=name, connections=self._plan.connections)
+            self._log.warning("caller turned away", caller=name, connections=self._plan.connections)
             writer.close()
             return
         self._callers += 1
