@@ -16,6 +16,10 @@ PACKAGES = {
     "mosquitto": "/usr/sbin/mosquitto",
     "chromium": "chromium",
     "fonts-noto-cjk": "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
+    "gcc": "gcc",
+    "libc6-dev": "/usr/include/stdio.h",
+    "libmodbus-dev": "/usr/include/modbus/modbus.h",
+    "mbpoll": "mbpoll",
 }
 APT = ("apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=300")
 LIMIT_S = 900
