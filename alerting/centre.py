@@ -28,6 +28,7 @@ from alerting.state import Operation, State, StateError
 from alerting.state.log import Tick
 from ingest.catalogue import Catalogue
 from ingest.commit import Commit
+from ingest.qc.control import USUAL
 from ingest.store.protocol import Store
 from telemetry.clock import HOUR_NS, SECOND_NS, Clock
 from telemetry.progress import Progress
@@ -51,8 +52,8 @@ class Engine(Judge, Protocol):
     def announce(self, catalogue: Catalogue) -> None:
         """Learn which series there are."""
 
-    def restore(self, events: Iterable[Event]) -> None:
-        """Take up the alarms of the log."""
+    def restore(self, events: Iterable[Event], now_ns: int = 0) -> None:
+        """Take up the alarms of the log, at ``now_ns``."""
 
     def warm(self, commit: Commit) -> None:
         """Take rows into the window without deciding anything."""
@@ -106,19 +107,21 @@ class Centre:
         """Take up the alarms of the log and the rows of the last 48 hours; evaluate what came after the cursor."""
         events = [event async for event in self.state.events()]
         self._learn()
-        self.engine.restore(events)
+        now_ns = self.clock.now_ns()
+        self.engine.restore(events, now_ns)
         self.board.apply(events)
         self._cursor = await self.state.cursor()
-        await asyncio.to_thread(self._warm, self.clock.now_ns() - _WINDOW_NS)
+        await asyncio.to_thread(self._warm, now_ns)
         missed = await asyncio.to_thread(lambda: list(self.store.rows_after(self._cursor)))
         for commit in missed:
             await self.on_commit(commit)
         _LOG.info("restored", events=len(events), cursor=self._cursor, evaluated=len(missed))
 
-    def _warm(self, since_ns: int) -> None:
+    def _warm(self, now_ns: int) -> None:
+        since_ns = now_ns - _WINDOW_NS
         for commit in self.store.recent(since_ns, self._cursor):
             self.engine.warm(commit)
-        self.board.latest.take(self.store.latest(since_ns))
+        self.board.latest.take(self.store.latest(since_ns, now_ns + USUAL.ahead_ns), now_ns)
 
     async def run(self) -> None:
         """Tick, deliver and publish until cancelled; then write down what is not written yet."""

@@ -212,6 +212,7 @@ def engine_part(centre: Centre, engine: Engine) -> dto.Part:
             "unrecorded": figures.unrecorded,
             "ticks": figures.ticks,
             "late_rows": engine.late_rows,
+            "misdated_rows": engine.misdated_rows,
             "unknown_rows": engine.unknown_rows,
         },
     )

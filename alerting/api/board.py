@@ -68,8 +68,9 @@ class Board:
 
     def take(self, commit: Commit) -> None:
         """Keep the newest samples of a commit."""
+        now_ns = self.clock.now_ns()
         for batch in commit.batches:
-            self.latest.take(batch)
+            self.latest.take(batch, now_ns)
 
     def apply(self, events: Iterable[Event]) -> None:
         """Keep up with the log of alarms."""

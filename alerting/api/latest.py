@@ -5,6 +5,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from ingest.catalogue import Catalogue
+from ingest.qc.control import misdated
 from telemetry.batch import F64, I64, U8, U16, Mask
 from telemetry.quality import Quality
 
@@ -38,7 +39,10 @@ class Columns(Protocol):
 
 
 class Latest:
-    """Columns of shape (places,); ``time_ns`` is NEVER where no sample has come yet."""
+    """Columns of shape (places,); ``time_ns`` is NEVER where no sample has come yet.
+
+    A sample whose time can't be is nobody's newest: ``doubted`` says where one came last.
+    """
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
@@ -46,6 +50,7 @@ class Latest:
         self.value: F64 = np.zeros(0)
         self.quality: U8 = np.zeros(0, np.uint8)
         self.cause: U16 = np.zeros(0, np.uint16)
+        self.doubted: Mask = np.zeros(0, np.bool_)
         self.touched: Mask = np.zeros(0, np.bool_)
         self._period_ns: I64 = np.zeros(0, np.int64)
         self._was_stale: Mask = np.zeros(0, np.bool_)
@@ -63,11 +68,16 @@ class Latest:
         self.touched[places] = True
         return True
 
-    def take(self, rows: Columns) -> None:
-        """Keep what is at least as new as what is here."""
+    def take(self, rows: Columns, now_ns: int) -> None:
+        """Keep what is at least as new as what is here, and not of the future."""
         self.learn()
         places = self._catalogue.places(rows.series)
-        chosen = np.flatnonzero((places >= 0) & (places < len(self.time_ns)))
+        known = (places >= 0) & (places < len(self.time_ns))
+        wrong = misdated(rows.time_ns, rows.quality, rows.cause, now_ns)
+        if wrong.any():
+            at = places[known & wrong]
+            self.doubted[at] = self.touched[at] = True
+        chosen = np.flatnonzero(known & ~wrong)
         chosen = chosen[np.argsort(rows.time_ns[chosen], kind="stable")]
         chosen = chosen[rows.time_ns[chosen] >= self.time_ns[places[chosen]]]
         into = places[chosen]  # of several rows of one series the last, which is the newest, stands
@@ -75,6 +85,7 @@ class Latest:
         self.value[into] = rows.value[chosen]
         self.quality[into] = rows.quality[chosen]
         self.cause[into] = rows.cause[chosen]
+        self.doubted[into] = False
         self.touched[into] = True
 
     def stale(self, now_ns: int) -> Mask:
@@ -99,6 +110,7 @@ class Latest:
         self.value = np.concatenate([self.value, np.full(extra, np.nan)])
         self.quality = np.concatenate([self.quality, np.full(extra, Quality.MISSING, np.uint8)])
         self.cause = np.concatenate([self.cause, np.zeros(extra, np.uint16)])
+        self.doubted = np.concatenate([self.doubted, np.zeros(extra, np.bool_)])
         self.touched = np.concatenate([self.touched, np.zeros(extra, np.bool_)])
         self._period_ns = np.concatenate([self._period_ns, np.zeros(extra, np.int64)])
         self._was_stale = np.concatenate([self._was_stale, np.zeros(extra, np.bool_)])

@@ -65,8 +65,10 @@ def site(place: Site, *, drill: bool, speed: float | None, now: str) -> dto.Site
 def reading(
     entry: Entry, latest: Latest, now_ns: int, *, stale: bool, thresholds: Sequence[dto.Threshold], timezone: str
 ) -> dto.Reading:
-    """The newest sample of a series."""
+    """The newest sample of a series; none where it is old and what comes meanwhile carries a time that can't be."""
     series, place = entry.series, entry.place
+    doubted = bool(latest.doubted[place])
+    unknown = doubted and stale
     quantity = QUANTITIES[series.quantity]
     time_ns = int(latest.time_ns[place])
     known = time_ns != NEVER
@@ -76,9 +78,9 @@ def reading(
         quantity=series.quantity,
         unit=series.unit,
         name=dto.Text(zh=quantity.zh, en=quantity.en),
-        value=number(float(latest.value[place])),
-        quality=quality_name(int(latest.quality[place])),
-        cause=causes(int(latest.cause[place])),
+        value=None if unknown else number(float(latest.value[place])),
+        quality=quality_name(Quality.MISSING if unknown else int(latest.quality[place])),
+        cause=causes((0 if unknown else int(latest.cause[place])) | (int(Cause.CLOCK) if doubted else 0)),
         time=iso(time_ns, timezone) if known else None,
         age_s=round((now_ns - time_ns) / SECOND_NS, 3) if known else None,
         stale=stale,

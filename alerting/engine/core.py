@@ -3,7 +3,8 @@
 Every row is judged the moment it arrives, in the order of event time within its station; nothing waits for a
 watermark. Rows are late, and then only corrections, when they are older than their station's newest row by more than
 the lateness, or older than the newest row of all by more than ``news_s``: a crossing of minutes ago that nobody has
-seen is news, one of hours ago is history.
+seen is news, one of hours ago is history. Rows whose time can't be (of the future, or years ago) are for the store
+alone: they move no window, no watch over silence, and nothing is judged by them.
 """
 
 from collections import deque
@@ -28,6 +29,7 @@ from alerting.rules.packs import Pack
 from alerting.rules.rulebook import Rulebook
 from alerting.site import Site, moment_ns
 from ingest.commit import Commit
+from ingest.qc.control import USUAL, misdated
 from ingest.window import Window
 from telemetry.batch import I64, Mask
 from telemetry.clock import HOUR_NS, SECOND_NS
@@ -54,6 +56,8 @@ class Engine:
         self.unknown_rows = 0
         """Rows of series that nobody announced: ignored here, counted."""
         self.late_rows = 0
+        self.misdated_rows = 0
+        """Rows whose time can't be: ignored here, counted."""
         self._packs = packs
         self._lateness_ns, self._news_ns = round(lateness_s * SECOND_NS), round(news_s * SECOND_NS)
         self._typhoons: I64 = np.array(
@@ -72,6 +76,7 @@ class Engine:
         self._restored: dict[Key, Alarm] = {}
         self._corrected: dict[Key, tuple[int, int]] = {}
         self._now_ns = 0
+        self._clock_ns = 0
         self._newest_ns = 0
         self._station: I64 = np.zeros(0, np.int64)
         self._station_ns: I64 = np.zeros(0, np.int64)
@@ -103,8 +108,9 @@ class Engine:
         self._station_ns = np.concatenate([known, np.zeros(len(names) - len(known), np.int64)])
         self._answered = np.concatenate([self._answered, np.zeros(len(self.window) - len(self._answered), np.int64)])
 
-    def restore(self, events: Iterable[Event]) -> None:
-        """Continue the alarms of the log; call it before ``warm``."""
+    def restore(self, events: Iterable[Event], now_ns: int = 0) -> None:
+        """Continue the alarms of the log at ``now_ns`` (0: unknown); call it before ``warm``."""
+        self._clock_ns = now_ns
         log = list(events)
         for alarm in sorted(fold(log).values(), key=lambda alarm: alarm.raised_ns):
             self._restored[alarm.hazard, alarm.subject_kind, alarm.subject] = alarm
@@ -124,7 +130,7 @@ class Engine:
             self._absorb(self._warming.popleft())
 
     def _absorb(self, commit: Commit) -> None:
-        rows = self._known(commit)
+        rows = self._timely(self._known(commit), warming=True)
         if len(rows):
             self._hear(rows)
             self.window.insert(rows.slot, rows.time_ns, rows.value, rows.quality, rows.cause)
@@ -138,6 +144,7 @@ class Engine:
     def tick(self, now_ns: int) -> list[Event]:
         """Let data time pass: holds that expire, and silence."""
         self._ready()
+        self._clock_ns = now_ns
         self._now_ns = max(self._now_ns, now_ns)
         self._prepare(self._now_ns)
         events = [event for post in self._posts for event in post.expire(self._moment())]
@@ -146,7 +153,7 @@ class Engine:
         return _sorted(events)
 
     def _take(self, commit: Commit, *, mute: bool) -> list[Event]:
-        rows = self._known(commit)
+        rows = self._timely(self._known(commit), warming=mute)
         if not len(rows):
             return []
         late = self._late(rows)
@@ -165,6 +172,25 @@ class Engine:
         rows = arrivals(commit, slots)
         self.unknown_rows += len(slots) - len(rows)
         return rows
+
+    def _timely(self, rows: Arrivals, *, warming: bool) -> Arrivals:
+        """The rows whose time can be, by the newest tick.
+
+        Of an earlier run nobody knows when a row came: what was marked is held against the honest rows until then, or
+        what was ahead by an hour would have come true after an hour; and nothing at all is taken from the future.
+        """
+        told = rows.time_ns[(rows.cause & Cause.CLOCK) == 0]
+        newest_ns = max(self._newest_ns, int(told.max(initial=0)))
+        now_ns = self._clock_ns or newest_ns
+        wrong = misdated(rows.time_ns, rows.quality, rows.cause, min(now_ns, newest_ns) if warming else now_ns)
+        if warming:
+            wrong |= rows.time_ns > now_ns + USUAL.ahead_ns
+        if not wrong.any():
+            return rows
+        if not warming:
+            self.misdated_rows += int(wrong.sum())
+            self.window.doubt(rows.slot[wrong], max(self._now_ns, self._clock_ns))
+        return rows.take(~wrong)
 
     def _late(self, rows: Arrivals) -> Mask:
         newest = self._station_ns[self._station[rows.slot]]

@@ -3,7 +3,7 @@
 A silent gateway is one alarm, not one for each of its stations, and what somebody works on (MANUAL) is none. Time
 counts from the moment of listening where that is later than the newest row, so that a restart of the centre accuses
 nobody (F9), and a series that never spoke is missed all the same (F12). Data that return clear the alarm, and say so
-(F10, F11).
+(F10, F11). Rows whose time can't be are no readings, but whoever sends them is not silent.
 """
 
 from collections.abc import Sequence
@@ -26,6 +26,9 @@ from telemetry.series import Text
 FLOOR_NS: Final = 60 * SECOND_NS
 """Shorter silence is never an alarm, however fast the poll."""
 _SHOWN: Final = 4
+_WRONG_TIME: Final = Text(
+    ", 新数据的时间有误, 请检查时钟", "; what comes carries an impossible time: look at the clock"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -137,7 +140,8 @@ class Silence:
     def _silent_gateways(self, window: Window, now_ns: int) -> Mask:
         roster, n = self.roster, len(self.roster.subjects) - self.roster.stations
         newest, limit = np.zeros(n, np.int64), np.full(n, np.iinfo(np.int64).max)
-        np.maximum.at(newest, roster.gateway, np.maximum(window.time_ns[roster.slot], self.heard_ns))
+        came = np.maximum(window.time_ns[roster.slot], window.doubted_ns[roster.slot])
+        np.maximum.at(newest, roster.gateway, np.maximum(came, self.heard_ns))
         np.minimum.at(limit, roster.gateway, roster.limit_ns)
         silent: Mask = now_ns - newest > limit
         return silent
@@ -177,7 +181,7 @@ class Silence:
             source=head.source,
             series=tuple(str(roster.entries[at].id) for at in np.flatnonzero(lost).tolist()),
             drill=subject.drill,
-            text=self._text(who, lost, minutes, raised=bool(raised)),
+            text=self._text(who, lost, minutes, window) if raised else _back(subject.name),
         )
 
     def _of(self, who: int) -> Mask:
@@ -185,10 +189,8 @@ class Silence:
         mine: Mask = roster.station == who if who < roster.stations else roster.gateway == who - roster.stations
         return mine
 
-    def _text(self, who: int, lost: Mask, minutes: int, *, raised: bool) -> Text:
+    def _text(self, who: int, lost: Mask, minutes: int, window: Window) -> Text:
         roster, name = self.roster, self.roster.subjects[who].name
-        if not raised:
-            return Text(f"{name.zh}: 数据恢复", f"{name.en}: data are back")
         if who >= roster.stations:
             count = len(np.unique(roster.station[lost]))
             return Text(
@@ -198,7 +200,13 @@ class Silence:
         names = dict.fromkeys(roster.entries[at].series.quantity for at in np.flatnonzero(lost).tolist())
         shown = [QUANTITIES[quantity] for quantity in names][:_SHOWN]
         more = Text("等", " and others") if len(names) > _SHOWN else Text("", "")
+        slot = roster.slot[lost]
+        why = _WRONG_TIME if (window.doubted_ns[slot] > window.time_ns[slot]).any() else Text("", "")
         return Text(
-            f"{name.zh}: {'、'.join(q.zh for q in shown)}{more.zh}已 {minutes} min 无有效数据",
-            f"{name.en}: no usable {', '.join(q.en.lower() for q in shown)}{more.en} for {minutes} min",
+            f"{name.zh}: {'、'.join(q.zh for q in shown)}{more.zh}已 {minutes} min 无有效数据{why.zh}",
+            f"{name.en}: no usable {', '.join(q.en.lower() for q in shown)}{more.en} for {minutes} min{why.en}",
         )
+
+
+def _back(name: Text) -> Text:
+    return Text(f"{name.zh}: 数据恢复", f"{name.en}: data are back")

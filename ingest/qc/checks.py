@@ -32,7 +32,12 @@ def gross_range(value: F64, low: F64, high: F64, danger_low: Mask, danger_high: 
 
 def clock(time_ns: I64, now_ns: int, ahead_ns: int, behind_ns: int) -> Verdict:
     """Sampled later than now, or longer ago than any spool keeps: a clock that is wrong or was never set."""
-    return _suspect((time_ns > now_ns + ahead_ns) | (time_ns < now_ns - behind_ns), Cause.CLOCK)
+    return _suspect(out_of_time(time_ns, now_ns, ahead_ns, behind_ns), Cause.CLOCK)
+
+
+def out_of_time(time_ns: I64, now_ns: int, ahead_ns: int, behind_ns: int) -> Mask:
+    """Which moments have not come yet, or are longer ago than any spool keeps."""
+    return (time_ns > now_ns + ahead_ns) | (time_ns < now_ns - behind_ns)
 
 
 def rate_of_change(time_ns: I64, value: F64, before_ns: I64, before: F64, rate_per_s: F64, step: F64) -> Verdict:

@@ -7,10 +7,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.qc.checks import Verdict, clock, flat_line, gross_range, rate_of_change
+from ingest.qc.checks import Verdict, clock, flat_line, gross_range, out_of_time, rate_of_change
 from ingest.qc.limits import Limits
 from ingest.qc.memory import Memory, Neighbours
-from telemetry.batch import F64, I64, U8, U16
+from telemetry.batch import F64, I64, U8, U16, Mask
 from telemetry.quality import Cause, Quality
 
 _SECOND_NS: Final = 1_000_000_000
@@ -26,6 +26,22 @@ class Tolerance:
 
     ahead_ns: int = 60 * _SECOND_NS
     behind_ns: int = 366 * 86_400 * _SECOND_NS
+
+
+USUAL: Final = Tolerance()
+"""The tolerance of a centre whose settings say nothing else."""
+
+
+def misdated(time_ns: I64, quality: U8, cause: U16, now_ns: int) -> Mask:
+    """Which checked rows (n,) are of no moment that can be now: they are kept, and are nobody's present state.
+
+    Quality control marked them SUSPECT with CLOCK when they came. The time is looked at again, since a gateway marks
+    with CLOCK what it read just before its clock was set, and such rows are right.
+    """
+    marked = (cause & Cause.CLOCK != 0) & (quality >= Quality.SUSPECT)
+    if not marked.any():
+        return marked
+    return marked & out_of_time(time_ns, now_ns, USUAL.ahead_ns, USUAL.behind_ns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -71,7 +87,7 @@ class QualityControl:
 
     def __init__(self, tolerance: Tolerance | None = None) -> None:
         self.limits = Limits()
-        self._tolerance = Tolerance() if tolerance is None else tolerance
+        self._tolerance = USUAL if tolerance is None else tolerance
         self._memory = Memory()
 
     def check(

@@ -30,7 +30,9 @@ GROUP BY time_ms // $every ORDER BY 1
 LATEST: Final = """
 SELECT series, time_ms * 1000000 AS time_ns, coalesce(value, 'nan') AS value, quality, cause
 FROM (
-    SELECT unnest(arg_max(s, (s.time_ms, s.commit_no))) FROM samples AS s WHERE time_ms >= $start GROUP BY series
+    SELECT unnest(arg_max(s, (s.time_ms, s.commit_no))) FROM samples AS s
+    WHERE time_ms >= $start AND time_ms < $stop AND NOT (quality >= $suspect AND cause & $clock <> 0)
+    GROUP BY series
 )
 ORDER BY series
 """

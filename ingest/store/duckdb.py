@@ -16,7 +16,7 @@ from ingest.store._duckdb_file import Columns, Connection, DuckDBFile
 from ingest.store.ledger import Ledger, range_columns, ranges_of
 from ingest.store.protocol import Buckets, CommitResult, Points, StoreInfo, StoreRefusedError, Tally
 from telemetry.batch import MILLISECOND_NS, Batch
-from telemetry.quality import Quality
+from telemetry.quality import Cause, Quality
 
 _PAGE_ROWS: Final = 200_000
 _COMPACT_RANGES: Final = 20_000
@@ -104,9 +104,11 @@ class DuckDBStore:
             )
         )
 
-    def latest(self, since_ns: int) -> Points:
+    def latest(self, since_ns: int, until_ns: int | None = None) -> Points:
         """The newest sample of every series since a moment; of two at one time, the one committed last."""
-        return Points(**self._columns(sql.LATEST, start=_ceil_ms(since_ns)))
+        stop = _ALL if until_ns is None else _ceil_ms(until_ns)
+        doubted = {"clock": int(Cause.CLOCK), "suspect": int(Quality.SUSPECT)}
+        return Points(**self._columns(sql.LATEST, start=_ceil_ms(since_ns), stop=stop, **doubted))
 
     def count(self) -> int:
         """Rows in the store."""

@@ -113,8 +113,8 @@ class Store(Protocol):
     def buckets(self, series: int, from_ns: int, to_ns: int, every_ns: int) -> Buckets:
         """Samples of one series summed up per ``every_ns``, aligned to the epoch of UTC."""
 
-    def latest(self, since_ns: int) -> Points:
-        """The newest sample of every series that has one at or after a moment, ordered by series."""
+    def latest(self, since_ns: int, until_ns: int | None = None) -> Points:
+        """The newest sample of every series between two moments, ordered by series; none whose time was doubted."""
 
     def count(self) -> int:
         """Rows in the store."""

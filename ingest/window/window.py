@@ -21,6 +21,7 @@ class Window:
 
     Arrays of shape (slots,): ``value``, ``time_ns``, ``quality``, ``cause`` of the newest row of each series, whatever
     its quality (time 0: none yet), and ``usable_ns``, the time of its newest row that is not BAD or MISSING.
+    ``doubted_ns`` is when a row came last whose time could not be (0: never); such rows do not enter.
     ``shown`` and ``shown_quality`` are the row that arrived last: they differ from the newest between an ``insert`` of
     a row out of order and ``settle``, so that it is judged by its own value. Values are in canonical units.
     ``too_old`` counts rows before the window; they are ignored here (the store keeps them).
@@ -45,6 +46,7 @@ class Window:
         self.quality: U8 = np.zeros(0, np.uint8)
         self.cause: U16 = np.zeros(0, np.uint16)
         self.usable_ns: I64 = np.zeros(0, np.int64)
+        self.doubted_ns: I64 = np.zeros(0, np.int64)
         self.shown: F64 = np.zeros(0)
         self.shown_quality: U8 = np.zeros(0, np.uint8)
         self.too_old = 0
@@ -79,6 +81,7 @@ class Window:
             ("quality", Quality.MISSING),
             ("cause", 0),
             ("usable_ns", 0),
+            ("doubted_ns", 0),
             ("shown", np.nan),
             ("shown_quality", Quality.MISSING),
             ("_grid_of", -1),
@@ -121,6 +124,10 @@ class Window:
         self.time_ns[at], self.value[at], self.quality[at] = time_ns[newer], value[newer], quality[newer]
         self.cause[at] = cause[order][newer]
         np.maximum.at(self.usable_ns, slots[usable], time_ns[usable])
+
+    def doubt(self, slots: I64, now_ns: int) -> None:
+        """Note that rows of these series came at ``now_ns`` whose time can't be."""
+        self.doubted_ns[slots] = now_ns
 
     def settle(self, slots: I64) -> None:
         """Show the newest row of these series again."""

@@ -81,7 +81,7 @@ class Room:
         checked = self.admission.check(batches, Answers())
         self.engine.evaluate(Commit(number=self.seq, batches=tuple(checked), stored=True))
         for one in checked:
-            self.latest.take(one)
+            self.latest.take(one, self.clock.now_ns())
         self.look()
 
     def look(self) -> None:
