@@ -33,6 +33,8 @@ _SUBSCRIPTIONS: Final = (
     (f"{PREFIX}/+/+/{Channel.STATUS}", 1),
     (f"{PREFIX}/+/+/{Channel.DATA}", 0),
 )
+_RETAINED: Final = (Channel.ANNOUNCE, Channel.STATUS)
+"""An empty payload clears what the broker keeps of these: nothing is said by it (MQTT 3.1.1, 3.3.1.3)."""
 _REFUSED: Final = 0x80
 _BACKOFF_S: Final = (0.2, 30.0)
 _DEADLINE_S: Final = 10.0
@@ -137,6 +139,9 @@ class Subscriber:
             _LOG.warning("ignored", reason=str(exc))
             return
         payload = bytes(message.payload)
+        if not payload and address.channel in _RETAINED:
+            _LOG.info("cleared at the broker", source=address.source, channel=address.channel)
+            return
         if not message.retain:
             self._presence.heard(address.source, time.monotonic(), self._clock.now_ns())
         if address.channel is Channel.STATUS:

@@ -11,6 +11,7 @@ from typing import Final
 import typer
 
 from petrel.commands import alarm, bus, centre, device, doctor, gateway, profile, rules, sim, tap, up
+from petrel.commands.output import quiet
 from petrel.errors import CommandError
 from telemetry.settings import SettingsError
 
@@ -25,6 +26,14 @@ app = typer.Typer(
     help="Storm Petrel: from a register on a pole to the duty officer who must act on it.",
     epilog="Try `petrel up` first: a whole district on simulated devices, in one command.",
 )
+
+
+@app.callback()
+def main() -> None:
+    """Whatever a command does, nothing that rooms log gets among what it says; one that runs on sets its own log."""
+    quiet()
+
+
 app.command("up")(up.up)
 app.command("tap")(tap.tap)
 app.command("doctor")(doctor.doctor)

@@ -143,10 +143,13 @@ def _belongs(piece: record.Piece, data: bytes, segment: Segment, *, verify: bool
 
 
 def _repair(path: Path, data: bytes, garbage: list[record.Piece], damage: Damage, *, newest: bool) -> None:
-    """Cut what a crash tore off at the end of the newest file; set everything else aside and say so."""
+    """Cut what a crash tore off at the end of the newest file; set everything else aside and say so.
+
+    A file of which nothing is or was a record is somebody's, not a tail.
+    """
     tail = len(data)
     for piece in reversed(garbage):
-        if newest and piece.end == tail:
+        if newest and piece.end == tail and (piece.start or record.is_torn(data)):
             tail = piece.start
             continue
         aside = path.with_name(f"{path.name}.{piece.start}.corrupt")

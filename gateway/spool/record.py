@@ -77,6 +77,12 @@ def scan(buffer: bytes) -> Iterator[Piece]:
             at = end
 
 
+def is_torn(buffer: bytes) -> bool:
+    """Whether a buffer without a whole record is the beginning of one, or of zeros that a file grew by."""
+    lead = buffer[: len(MAGIC)]
+    return lead == MAGIC[: len(lead)] or not any(buffer)
+
+
 def sound(payload: bytes | memoryview, header_crc: int) -> bool:
     """Whether a payload is the one that was written."""
     return zlib.crc32(payload) == header_crc

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 import typer
 
 from petrel.commands.line import Echo, Json, Serial, SerialServer, Stop_, Tcp, reach, units_of
-from petrel.commands.output import finished, print_json, print_line, print_table, progress, quiet
+from petrel.commands.output import finished, print_json, print_line, print_table, progress
 from petrel.errors import CommandError, in_one_line
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ _WIDTH: Final = 80
 @app.callback()
 def group() -> None:
     """A line: who is on it, how well it is used, what goes over it."""
-    quiet()
 
 
 @app.command()

@@ -21,7 +21,7 @@ from petrel.commands.line import (
     Variant,
     reach,
 )
-from petrel.commands.output import finished, print_json, print_line, print_table, quiet
+from petrel.commands.output import finished, print_json, print_line, print_table
 from petrel.errors import CommandError
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ Profile = Annotated[str, typer.Argument(help="A profile's name (petrel profile l
 @app.callback()
 def group() -> None:
     """One device: read it now, or find out how its numbers are written."""
-    quiet()
 
 
 @app.command()

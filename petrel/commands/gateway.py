@@ -7,7 +7,7 @@ import typer
 
 from petrel.commands import config, maintain, orders
 from petrel.commands.line import Baud, Parity_, Serial, SerialServer, Stop_, Tcp, units_of
-from petrel.commands.output import finished, print_json, print_line, print_looks, progress, quiet
+from petrel.commands.output import finished, print_json, print_line, print_looks, progress
 from petrel.errors import in_one_line
 
 app = typer.Typer(no_args_is_help=True, help="The box in the field: check its settings, run it, ask how it is.")
@@ -47,7 +47,6 @@ def init(
     """
     from petrel.setting_up import Given, set_up
 
-    quiet()
     draft = set_up(
         Given(
             file=file, site=site, node=node, broker=broker, station=station, zh=name_zh, en=name_en, kind=kind,
@@ -70,7 +69,6 @@ def check(
     Nothing is written to a device. While the gateway runs, it is asked about its devices. Exit code 1 when something is
     in the way.
     """
-    quiet()
     _check(file, desk=desk, wait_s=wait, json=json)
 
 

@@ -60,6 +60,8 @@ def describe(topic: str, payload: bytes, rows: int) -> dict[str, Any]:
     """One message as JSON-ready data; what can't be read is shown with the reason instead."""
     try:
         address = topics.parse(topic)
+        if not payload:  # clears what the broker has kept
+            return {"topic": topic, "message": None}
         if address.channel is Channel.DATA:
             batch, lane = wire.decode_batch(payload, address.source)
             return {"topic": topic, "lane": lane.name.lower(), **_batch(batch, rows)}

@@ -145,6 +145,19 @@ async def test_the_status_and_the_will_of_a_gateway_are_known(broker, tmp_path):
         assert heard.heard_s == pytest.approx(time.monotonic(), abs=_DEADLINE_S)
 
 
+async def test_what_is_cleared_at_the_broker_is_no_message(broker, tmp_path):
+    """An empty payload removes what the broker retained: nothing is wrong, and what is known of a gateway stays (F13)."""
+    async with running(broker, tmp_path) as centre, gateway(broker) as field:
+        await field.publish(Channel.ANNOUNCE, encode(announce(level("a"), level("b"))), retain=True)
+        await until(lambda: centre.ingest.catalogue.revision)
+        for channel in (Channel.ANNOUNCE, Channel.STATUS):
+            await field.publish(channel, b"", retain=True)
+        await field.send(1)
+        assert await field.acknowledged(1)
+        (heard,) = centre.ingest.presence.all()
+        assert (heard.malformed, heard.complaint) == (0, "")
+
+
 async def test_a_broker_that_is_killed_is_found_again_and_nothing_is_doubled(broker, tmp_path):
     async with running(broker, tmp_path) as centre:
         async with gateway(broker) as field:

@@ -212,6 +212,34 @@ def test_a_torn_tail_is_cut(open_spool):
     assert again.stats().corrupt_pieces == 0
 
 
+@pytest.mark.parametrize("garbage", [b"#!/bin/sh\necho not ours\n", bytes(range(200)) * 25])
+def test_a_file_that_was_never_ours_is_set_aside_whole(open_spool, garbage):
+    """Even as the newest one: nothing tore it off, and nobody else has a copy."""
+    spool = open_spool()
+    spool.append(make_batch(20), Lane.BACKLOG)
+    spool.close()
+    (spool.folder / "0000000007.samples").write_bytes(garbage)
+    again = open_spool()
+    assert len(drain(again)) == 1
+    assert (again.stats().corrupt_pieces, again.stats().torn_bytes) == (1, 0)
+    (aside,) = spool.folder.glob("*.corrupt")
+    assert aside.read_bytes() == garbage
+    assert [path.name for path in segments(spool.folder)] == ["0000000001.samples"]
+
+
+@pytest.mark.parametrize("left", [lambda data: data[:3], lambda data: data[:-5], lambda data: bytes(len(data))])
+def test_a_first_record_that_a_power_cut_tore_is_cut(open_spool, left):
+    """Half of it, or a file that grew before its bytes came."""
+    spool = open_spool()
+    spool.append(make_batch(20), Lane.BACKLOG)
+    spool.close()
+    (path,) = segments(spool.folder)
+    path.write_bytes(torn := left(path.read_bytes()))
+    again = open_spool()
+    assert (again.stats().corrupt_pieces, again.stats().torn_bytes) == (0, len(torn))
+    assert list(spool.folder.glob("*.corrupt")) == segments(spool.folder) == []
+
+
 def test_refusing_what_we_do_not_hold_does_nothing(open_spool):
     spool = open_spool()
     spool.append(make_batch(), Lane.LIVE)

@@ -27,3 +27,7 @@ def test_orders_and_answers_are_shown_as_text():
 def test_what_is_no_order_is_shown_with_the_reason():
     found = describe(topic("xiuyu/gw-1", Channel.COMMAND), b"siren on", 20)
     assert "not signed" in found["unreadable"]
+
+
+def test_what_clears_a_topic_is_shown_as_nothing():
+    assert describe(topic("xiuyu/gw-1", Channel.ANNOUNCE), b"", 20)["message"] is None

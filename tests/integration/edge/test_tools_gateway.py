@@ -50,6 +50,18 @@ def gateway(tmp_path, profile):
     return write
 
 
+async def test_the_status_of_a_damaged_spool_has_no_log_on_stdout(gateway):
+    """The contract of the command line: what a command says is on stdout, what it complains of on stderr."""
+    file = gateway("tcp: {host: 127.0.0.1, port: 9}")
+    (file.parent / "spool" / "0000000001.samples").mkdir(parents=True)
+    ended = await petrel("gateway", "status", file)
+    assert ended.code == 0
+    assert "damage     1 corrupt pieces" in ended.out
+    assert "segment" not in ended.out
+    (line,) = ended.err.splitlines()
+    assert "segment can't be read" in line
+
+
 async def test_each_device_is_read_once_and_the_dead_one_is_told_with_what_to_do(rtu_peer, answering, gateway):
     """P1, P20: who does not answer is named, and costs the others nothing."""
     peer = rtu_peer(lambda request: [(0, answering(request))] if request[0] != 2 else [])
