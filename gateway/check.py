@@ -1,7 +1,5 @@
 """``petrel gateway check``: validates the settings and says what a start would do, without starting anything."""
 
-import os
-import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -15,6 +13,7 @@ from gateway.tools.look import Look, findings
 from gateway.tools.on_site import Progress, on_site
 from gateway.tools.rights import rights
 from telemetry.broker import unreachable
+from telemetry.place import free_bytes, standing, unwritable
 
 _IN_USE: Final = "in use by process"
 _ROW_BYTES: Final = 30
@@ -99,14 +98,12 @@ def _spool_hours(plan: GatewayPlan, per_minute: float) -> float:
 
 
 def _spool_findings(plan: GatewayPlan) -> list[str]:
-    place = plan.spool_dir
-    while not place.exists() and place != place.parent:
-        place = place.parent
-    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
-        return [f"{plan.spool_dir}: {place} can't be written, expected a directory of ours"]
+    if (trouble := unwritable(plan.spool_dir)) is not None:
+        return [trouble]
     found = []
-    free = shutil.disk_usage(place).free
+    free = free_bytes(plan.spool_dir)
     if free < plan.limits.max_bytes:
+        place = standing(plan.spool_dir)
         found.append(f"{place}: {free} bytes free, expected at least the cap of the spool, {plan.limits.max_bytes}")
     if (process := holder(plan.spool_dir)) is not None:
         found.append(f"{plan.spool_dir}: {_IN_USE} {process}, expected one gateway for each spool")

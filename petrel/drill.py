@@ -8,6 +8,7 @@ Everything between the world and the receiver is what runs in the field: real so
 """
 
 import asyncio
+import itertools
 import resource
 import time
 from collections.abc import AsyncIterator
@@ -24,7 +25,7 @@ from alerting.service import Service
 from alerting.settings import CentreSettings, load_centre
 from gateway.agent import Gateway
 from gateway.settings import GatewayPlan, GatewaySettings, compile_gateway, load_gateway
-from petrel import parts
+from petrel import parts, surroundings
 from petrel.broker import BrokerError, embedded_broker
 from petrel.receiver import Receipts, webhook_receiver
 from petrel.report import Report, Start, report
@@ -166,6 +167,21 @@ def _centre(
         channels=(*site.channels, *channels(options, webhook)),
     )
     return Document(data / "centre.yaml", settings, document.tree)
+
+
+def findings(options: Options) -> list[str]:
+    """What stands in the way of a start, one line each; nothing is made."""
+    site = places.folder(options.scenario.site)
+    asked = None if options.broker is None else parse_broker(options.broker)
+    centre = _centre(load_centre(site / "centre.yaml"), options, options.broker or "", "")
+    http = msgspec.structs.replace(centre.settings.http, host=options.host, port=options.port)
+    settings = msgspec.structs.replace(centre.settings, http=http)
+    around = (
+        surroundings.of_broker(asked),
+        surroundings.of_centre(settings, options.data),
+        surroundings.of_spool(options.data / "spool"),
+    )
+    return list(dict.fromkeys(itertools.chain(*around)))
 
 
 def _shown(speed: float) -> float | None:

@@ -12,7 +12,7 @@ from alerting.service import Service, open_service
 from alerting.settings import CentreSettings
 from alerting.state import StateError
 from ingest.store.duckdb import DuckDBStore
-from ingest.store.protocol import StoreError
+from ingest.store.protocol import StoreError, StoreOpenError
 from telemetry.clock import Clock
 from telemetry.settings import Document
 
@@ -26,7 +26,10 @@ async def centre(
 ) -> AsyncIterator[Service]:
     """A centre with its store open; the caller runs it. Raises what ``open_service`` raises, and StoreOpenError."""
     path = document.path.parent / document.settings.store.path
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise StoreOpenError(f"{path}: {exc.strerror}, expected a folder that can be made") from exc
     keep_free = document.settings.store.keep_free_mb * 1_000_000
     store = await asyncio.to_thread(DuckDBStore, path, keep_free=keep_free)
     try:

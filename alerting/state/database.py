@@ -15,7 +15,7 @@ from sqlalchemy.pool import StaticPool
 T = TypeVar("T")
 _BUSY_MS: Final = 5_000
 _LITTLE_ROOM: Final = 1_000_000
-_MIGRATIONS: Final = Path(__file__).with_name("migrations")
+MIGRATIONS: Final = Path(__file__).with_name("migrations")
 _PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # an alarm that was recorded survives a power cut
@@ -82,6 +82,20 @@ def _lock(path: Path) -> int:
     return descriptor
 
 
+def held(path: Path) -> bool:
+    """Whether a centre holds a file; nothing is made, and the lock is tried by a shared one for an instant alone."""
+    try:
+        lock = path.with_name(path.name + ".lock").open("rb")
+    except OSError:
+        return False
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 def _engine(path: Path) -> Engine:
     engine = create_engine(f"sqlite:///{path}", poolclass=StaticPool, connect_args={"check_same_thread": False})
     event.listen(engine, "connect", _prepare)
@@ -106,7 +120,7 @@ def _migrate(connection: Connection) -> None:
     from alembic.util import CommandError
 
     config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
     try:
         command.upgrade(config, "head")

@@ -18,15 +18,20 @@ File = Annotated[Path, typer.Argument(help="The centre's settings, centre.yaml."
 
 @app.command()
 def check(file: File) -> None:
-    """Check settings, site file, rule packs, port and broker; says what would happen, exit code 1 on a finding."""
+    """Check settings, site file, rule packs, broker, port, files and disk; exit code 1 on a finding.
+
+    Says what would happen. Nothing is made; that a centre runs on these files is a finding, too.
+    """
     from alerting.service import rulebook
     from alerting.settings import load_centre
     from alerting.site import load_site
+    from petrel import surroundings
 
     settings = load_centre(file).settings
     site = load_site(file.parent / settings.site).settings
     rulebook(settings, file.parent)
-    findings = _findings(settings, file.parent)
+    broker = surroundings.of_broker(settings.address(file.parent))
+    findings = [*broker, *surroundings.of_centre(settings, file.parent)]
     print_line(
         f"site {site.id} ({site.name.en}): {len(site.areas)} areas, {len(site.thresholds)} gauges with thresholds\n"
         f"broker {settings.broker}; channels {', '.join(channel.name for channel in settings.channels) or 'none'}\n"
@@ -36,19 +41,6 @@ def check(file: File) -> None:
     )
     if findings:
         raise typer.Exit(1)
-
-
-def _findings(settings: "CentreSettings", folder: Path) -> list[str]:
-    """What stands in the way of a start around the settings, one line each."""
-    from alerting.api.server import ListenError, listen
-    from telemetry.broker import unreachable
-
-    findings = [trouble] if (trouble := unreachable(settings.address(folder))) else []
-    try:
-        listen(settings.http.host, settings.http.port).close()
-    except ListenError as exc:
-        findings.append(str(exc))
-    return findings
 
 
 @app.command()

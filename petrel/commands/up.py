@@ -41,13 +41,13 @@ def up(
     check: Annotated[bool, typer.Option(help="Say what would happen, and exit.")] = False,
 ) -> None:
     """Run everything: broker, simulated devices, gateway, centre, console. Whatever it sends is marked as a drill."""
-    with _folder(data) as folder:
+    with _folder(data, make=not check) as folder:
         options = _options(scenario, folder, http, math.inf if once else speed, broker)
         options = replace(options, receiver=None if webhook is None else _receiver(webhook))
         if once:
             _refuse_former(folder)
         if check:
-            print_line(_would(options))
+            _check(options)
         else:
             _play(options, once=once, json=json)
 
@@ -56,7 +56,7 @@ def _play(options: "Options", *, once: bool, json: bool) -> None:
     from gateway.spool import SpoolError
     from petrel import parts, run, show
 
-    with in_one_line(OSError):
+    with _made(options.data):
         run.configure_logs(options.data / "petrel.log")
     with in_one_line(SpoolError, *parts.REFUSALS):
         if not once:
@@ -80,10 +80,13 @@ def _ready_line(url: str, options: "Options") -> None:
 
 
 @contextmanager
-def _folder(data: Path | None) -> Iterator[Path]:
-    """The folder of the run: the one that was named, or one that goes with the run."""
+def _folder(data: Path | None, *, make: bool) -> Iterator[Path]:
+    """The folder of the run: the one that was named, or one that goes with the run; where none runs, none is made."""
+    if not make:
+        yield (data or Path(tempfile.gettempdir()) / "petrel").resolve()
+        return
     if data is not None:
-        with in_one_line(OSError):
+        with _made(data):
             data.mkdir(parents=True, exist_ok=True)
         yield data.resolve()
         return
@@ -94,12 +97,23 @@ def _folder(data: Path | None) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextmanager
+def _made(path: Path) -> Iterator[None]:
+    """Say in one line why something can't be made in the folder of a run."""
+    try:
+        yield
+    except OSError as exc:
+        raise CommandError(f"--data {path}: {exc.strerror}, expected a folder that can be made and written") from exc
+
+
 def _options(scenario: str, folder: Path, http: str, speed: float, broker: str | None) -> "Options":
+    from alerting.settings import check_bind
     from petrel.drill import Options
     from simulators.scenario import load_scenario
     from telemetry.broker import parse_broker
 
     host, port = host_and_port("--http", http, or_free=True)
+    check_bind(host)
     if not speed > 0:
         raise CommandError(f"--speed {speed:g}, expected more than 0", code=2)
     if broker is not None:
@@ -133,6 +147,16 @@ def _receiver(url: str) -> "WebhookSettings":
     if problem := KIND.problem(settings):
         raise CommandError(f"--webhook: {problem}", code=2)
     return settings
+
+
+def _check(options: "Options") -> None:
+    """Say what would happen, and what stands in the way (exit code 1)."""
+    from petrel import drill
+
+    findings = drill.findings(options)
+    print_line(_would(options) + "".join(f"\nfinding: {finding}" for finding in findings))
+    if findings:
+        raise typer.Exit(1)
 
 
 def _would(options: "Options") -> str:

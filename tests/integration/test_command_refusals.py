@@ -37,6 +37,13 @@ def refusal(*arguments: str | Path) -> tuple[int, str]:
     return ended.returncode, lines[0]
 
 
+def checked(*arguments: str | Path) -> tuple[int, str]:
+    """Exit code and words of a check; it has nothing to say on stderr."""
+    ended = subprocess.run([PETREL, *arguments], capture_output=True, text=True, timeout=60, check=False)
+    assert ended.stderr == ""
+    return ended.returncode, ended.stdout
+
+
 @pytest.mark.parametrize("mode", [(), ("--once", "--json")], ids=["live", "once"])
 def test_a_port_in_use(taken, mode):
     assert refusal("up", "--http", taken, *mode) == (
@@ -53,7 +60,15 @@ def test_a_folder_that_can_not_be_written(tmp_path):
     (tmp_path / "file").write_text("not a folder")
     code, line = refusal("up", "--data", tmp_path / "file" / "deeper", "--http", "127.0.0.1:0")
     assert code == 1
-    assert "Not a directory" in line
+    assert line.endswith("Not a directory, expected a folder that can be made and written")
+
+
+def test_a_folder_that_is_a_file(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    code, line = refusal("up", "--data", tmp_path / "file", "--http", "127.0.0.1:0")
+    assert (code, line) == (
+        1, f"petrel: --data {tmp_path}/file: File exists, expected a folder that can be made and written"
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -105,6 +120,40 @@ def centre(taken, nobody, tmp_path) -> Path:
     return file
 
 
+@pytest.mark.parametrize("file", ["petrel.duckdb", "petrel.sqlite"])
+def test_a_check_of_a_centre_looks_into_its_files(file, centre):
+    garbage = centre.parent / file
+    garbage.write_bytes(b"garbage" * 1000)
+    code, said = checked("centre", "check", centre)
+    assert code == 1
+    assert f"finding: {garbage}: " in said
+    assert garbage.read_bytes() == b"garbage" * 1000
+    assert sorted(path.name for path in centre.parent.iterdir()) == ["centre.yaml", file]
+
+
+def test_a_check_of_everything_makes_nothing(tmp_path):
+    code, said = checked("up", "--check", "--data", tmp_path / "new", "--http", "127.0.0.1:0")
+    assert (code, "finding" in said) == (0, False), said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_check_of_everything_finds_what_a_run_would_refuse(taken, nobody, tmp_path):
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "petrel.duckdb").write_bytes(b"garbage")
+    (tmp_path / "spool").touch()
+    code, said = checked("up", "--check", "--data", tmp_path, "--http", taken, "--broker", nobody)
+    assert code == 1
+    for words in (
+        f"{nobody}: Connection refused", f"http: {taken}: the port is in use", f"{tmp_path}/store/petrel.duckdb: ",
+        f"{tmp_path}/spool: ",
+    ):  # fmt: skip
+        assert f"finding: {words}" in said
+
+
+def test_a_check_of_everything_refuses_an_address_that_others_reach():
+    assert "expected a loopback address" in refusal("up", "--check", "--http", "0.0.0.0:8460")[1]
+
+
 def test_a_centre_whose_port_is_taken(taken, centre):
     code, line = refusal("centre", "run", centre)
     assert code == 1
@@ -113,7 +162,7 @@ def test_a_centre_whose_port_is_taken(taken, centre):
 
 
 def test_a_check_of_a_centre_finds_what_stands_in_its_way(taken, nobody, centre):
-    ended = subprocess.run([PETREL, "centre", "check", centre], capture_output=True, text=True, timeout=60, check=False)
-    assert (ended.returncode, ended.stderr) == (1, "")
-    assert f"finding: {nobody}: Connection refused" in ended.stdout
-    assert f"finding: http: {taken}: the port is in use" in ended.stdout
+    code, said = checked("centre", "check", centre)
+    assert code == 1
+    assert f"finding: {nobody}: Connection refused" in said
+    assert f"finding: http: {taken}: the port is in use" in said

@@ -23,15 +23,23 @@ def steps() -> dict[int, str]:
     return dict(sorted(found.items()))
 
 
-def upgrade(database: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Bring a file to the newest version; raises StoreOpenError for one that a newer program wrote."""
-    database.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)")
-    found = database.execute("SELECT coalesce(max(version), 0) FROM schema_version").fetchall()[0][0]
+def check(database: duckdb.DuckDBPyConnection, path: Path) -> int:
+    """The version of a file, 0 for an empty one; raises StoreOpenError for one that a newer program wrote."""
+    if not database.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'schema_version'").fetchall():
+        return 0
+    found: int = database.execute("SELECT coalesce(max(version), 0) FROM schema_version").fetchall()[0][0]
     if found > VERSION:
         raise StoreOpenError(
             f"{path}: store of schema {found}, expected at most {VERSION}: a newer petrel wrote it; run that one, or "
             "move the file away to begin a new store"
         )
+    return found
+
+
+def upgrade(database: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Bring a file to the newest version; raises StoreOpenError for one that a newer program wrote."""
+    found = check(database, path)
+    database.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)")
     for version, sql in steps().items():
         if version > found:
             database.begin()

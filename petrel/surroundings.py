@@ -1,0 +1,45 @@
+"""What stands in the way of a start around the settings: port, broker, files, disk. Nothing is made or started."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from alerting.api.server import ListenError, listen
+from alerting.settings import CentreSettings
+from alerting.state import look as state
+from gateway.spool import holder
+from ingest.store import look as store
+from petrel.broker import BrokerError, server_path
+from telemetry.broker import BrokerAddress, unreachable
+from telemetry.place import free_bytes, standing, unwritable
+
+
+def of_centre(settings: CentreSettings, folder: Path) -> Iterator[str]:
+    """One line each on its port, store, state and disk; ``folder`` is where its relative paths start."""
+    try:
+        listen(settings.http.host, settings.http.port).close()
+    except ListenError as exc:
+        yield str(exc)
+    kept, told = folder / settings.store.path, folder / settings.state.path
+    yield from filter(None, (store.trouble(kept), state.trouble(told)))
+    least, free = settings.store.keep_free_mb * 1_000_000, free_bytes(kept.parent)
+    if free < least:
+        yield f"{standing(kept.parent)}: {free} bytes free, expected at least what rows leave to the alarms, {least}"
+
+
+def of_broker(address: BrokerAddress | None) -> Iterator[str]:
+    """One line on why a broker can't be spoken to; None is the embedded one."""
+    if address is not None:
+        yield from filter(None, (unreachable(address),))
+        return
+    try:
+        server_path()
+    except BrokerError as exc:
+        yield str(exc)
+
+
+def of_spool(folder: Path) -> Iterator[str]:
+    """One line on why a gateway could not keep its spool in a folder."""
+    if (trouble := unwritable(folder)) is not None:
+        yield trouble
+    elif (process := holder(folder)) is not None:
+        yield f"{folder}: in use by process {process}, expected one gateway for each spool"
