@@ -118,7 +118,16 @@ def _wired(
     async def on_commit(commit: Commit) -> None:
         await centre.on_commit(commit)
 
-    ingest = Ingest(store, address, clock, on_commit, drill=settings.drill, rng=rng, password=secret(PASSWORD))
+    ingest = Ingest(
+        store,
+        address,
+        clock,
+        on_commit,
+        site=engine.site.id,
+        drill=settings.drill,
+        rng=rng,
+        password=secret(PASSWORD),
+    )
     board = Board(
         place=engine.site,
         drill=settings.drill,

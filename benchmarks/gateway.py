@@ -167,7 +167,7 @@ async def watch_gateway(folder: Path, ports: list[int], options: argparse.Namesp
     async with embedded_broker(folder / "broker") as broker:
         path = write_settings(folder, broker, ports)
         rng = np.random.default_rng()
-        ingest = Ingest(store, parse_broker(broker), SystemClock(), on_commit, drill=False, rng=rng)
+        ingest = Ingest(store, parse_broker(broker), SystemClock(), on_commit, site="bench", drill=False, rng=rng)
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(ingest.run())
             await ingest.subscriber.connected.wait()

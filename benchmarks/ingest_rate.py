@@ -171,7 +171,9 @@ async def through_mqtt(url: str, folder: Path, size: int, n_rows: int) -> Result
         times_s.append(time.perf_counter())
         sizes.append(len(commit))
 
-    ingest = Ingest(store, parse_broker(url), SystemClock(), on_commit, drill=False, rng=np.random.default_rng())
+    ingest = Ingest(
+        store, parse_broker(url), SystemClock(), on_commit, site="bench", drill=False, rng=np.random.default_rng()
+    )
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(ingest.run())
         await ingest.subscriber.connected.wait()

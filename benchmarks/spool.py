@@ -63,7 +63,9 @@ def serve(pipe: Connection, url: str, folder: Path) -> None:
 
     async def work() -> None:
         store = DuckDBStore(folder / "store.duckdb")
-        ingest = Ingest(store, parse_broker(url), SystemClock(), on_commit, drill=False, rng=np.random.default_rng())
+        ingest = Ingest(
+            store, parse_broker(url), SystemClock(), on_commit, site="bench", drill=False, rng=np.random.default_rng()
+        )
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(ingest.run())
             await ingest.subscriber.connected.wait()

@@ -69,9 +69,13 @@ class _Index:
 
 
 class Catalogue:
-    """All series that the centre knows. One thread announces; any may look up. ``drill`` is the mode of the centre."""
+    """All series that the centre knows. One thread announces; any may look up.
 
-    def __init__(self, *, drill: bool) -> None:
+    ``site`` is that of the centre: the gateways of another one would take its stations' places. ``drill`` is its mode.
+    """
+
+    def __init__(self, *, site: str, drill: bool) -> None:
+        self.site = site
         self.drill = drill
         self.revision = 0
         self._entries: dict[int, Entry] = {}
@@ -83,6 +87,8 @@ class Catalogue:
 
     def announce(self, source: str, announce: Announce) -> Verdict:
         """Take over an announcement; impossible parts are refused with a reason, the others count."""
+        if source.partition("/")[0] != self.site:
+            return self._refuse(source, f"this is the centre of {self.site}, expected a gateway of that site")
         if announce.drill is not self.drill:
             return self._refuse(source, _wrong_mode(announce.drill))
         stations = {station.id: station for station in announce.stations}

@@ -28,7 +28,8 @@ _LOG = structlog.get_logger(__name__)
 class Ingest:
     """Everything between the broker and the engine.
 
-    Once made, ``catalogue`` knows what earlier runs knew, so that the engine can be warmed before ``run`` begins.
+    ``site`` is the only one whose gateways are heard. Once made, ``catalogue`` knows what earlier runs knew, so that the
+    engine can be warmed before ``run`` begins.
     """
 
     def __init__(
@@ -38,13 +39,14 @@ class Ingest:
         clock: Clock,
         on_commit: Callable[[Commit], Awaitable[None]],
         *,
+        site: str,
         drill: bool,
         rng: np.random.Generator,
         tolerance: Tolerance | None = None,
         password: str | None = None,
     ) -> None:
         self.store = store
-        self.catalogue = Catalogue(drill=drill)
+        self.catalogue = Catalogue(site=site, drill=drill)
         self.presence = PresenceBook()
         self.intake = Intake()
         replies = Replies()
@@ -57,7 +59,15 @@ class Ingest:
         )
         self._watches = Watches()
         self.subscriber = Subscriber(
-            broker, self.intake, replies, self.presence, clock, rng, watches=self._watches, password=password
+            broker,
+            site,
+            self.intake,
+            replies,
+            self.presence,
+            clock,
+            rng,
+            watches=self._watches,
+            password=password,
         )
 
     @property

@@ -24,15 +24,11 @@ from ingest.watches import Watches
 from telemetry.broker import BrokerAddress
 from telemetry.clock import Clock
 from telemetry.mqtt import Client
-from telemetry.topics import PREFIX, Channel, parse, topic
+from telemetry.topics import Channel, parse, topic
 from telemetry.wire import Status, decode, encode
 
 _LOG: Final = structlog.get_logger(__name__)
-_SUBSCRIPTIONS: Final = (
-    (f"{PREFIX}/+/+/{Channel.ANNOUNCE}", 1),
-    (f"{PREFIX}/+/+/{Channel.STATUS}", 1),
-    (f"{PREFIX}/+/+/{Channel.DATA}", 0),
-)
+_CHANNELS: Final = ((Channel.ANNOUNCE, 1), (Channel.STATUS, 1), (Channel.DATA, 0))
 _RETAINED: Final = (Channel.ANNOUNCE, Channel.STATUS)
 """An empty payload clears what the broker keeps of these: nothing is said by it (MQTT 3.1.1, 3.3.1.3)."""
 _REFUSED: Final = 0x80
@@ -48,11 +44,15 @@ _SOCKET: Final = (
 
 
 class Subscriber:
-    """Connects for ever, fills the intake, sends the replies. ``rng`` spreads reconnections and names the client."""
+    """Connects for ever, fills the intake from the gateways of one site, sends the replies.
+
+    ``rng`` spreads reconnections and names the client.
+    """
 
     def __init__(
         self,
         broker: BrokerAddress,
+        site: str,
         intake: Intake,
         replies: Replies,
         presence: PresenceBook,
@@ -67,6 +67,8 @@ class Subscriber:
         """Why there is no connection; empty while there is one."""
         self.messages = 0
         self._broker = broker
+        self._site = site
+        self._topics = [(topic(f"{site}/+", channel), qos) for channel, qos in _CHANNELS]
         self._intake = intake
         self._replies = replies
         self._presence = presence
@@ -95,8 +97,8 @@ class Subscriber:
     async def _session(self) -> None:
         async with self._client() as client:
             async with asyncio.timeout(_DEADLINE_S):
-                granted: Sequence[int | ReasonCode] = await client.subscribe(list(_SUBSCRIPTIONS), timeout=_OURS)
-            if refused := [name for (name, _), code in zip(_SUBSCRIPTIONS, granted, strict=True) if _is_refused(code)]:
+                granted: Sequence[int | ReasonCode] = await client.subscribe(self._topics, timeout=_OURS)
+            if refused := [name for (name, _), code in zip(self._topics, granted, strict=True) if _is_refused(code)]:
                 raise aiomqtt.MqttError(f"subscription refused: {', '.join(refused)}; check the broker's access list")
             self.problem = ""
             self.connected.set()
@@ -137,6 +139,9 @@ class Subscriber:
             address = parse(str(message.topic))
         except ValueError as exc:
             _LOG.warning("ignored", reason=str(exc))
+            return
+        if address.site != self._site:
+            _LOG.warning("ignored", source=address.source, reason=f"expected a gateway of {self._site}")
             return
         payload = bytes(message.payload)
         if not payload and address.channel in _RETAINED:

@@ -123,7 +123,7 @@ async def _centre(broker: str, folder: Path) -> AsyncIterator[None]:
     store = DuckDBStore(folder / STORE)
     try:
         ingest = Ingest(
-            store, parse_broker(broker), SystemClock(), _no_engine, drill=True, rng=np.random.default_rng(1),
+            store, parse_broker(broker), SystemClock(), _no_engine, site=SITE, drill=True, rng=np.random.default_rng(1),
             tolerance=_AGES,
         )  # fmt: skip
         async with asyncio.TaskGroup() as tasks:

@@ -46,6 +46,7 @@ class Centre:
             parse_broker(broker.url),
             SystemClock(),
             self.take,
+            site="demo",
             drill=False,
             rng=np.random.default_rng(time.time_ns()),
             tolerance=Tolerance(behind_ns=100 * 366 * 24 * HOUR_NS),
@@ -145,8 +146,24 @@ async def test_the_status_and_the_will_of_a_gateway_are_known(broker, tmp_path):
         assert heard.heard_s == pytest.approx(time.monotonic(), abs=_DEADLINE_S)
 
 
+async def test_gateways_of_another_site_are_not_ours(broker, tmp_path):
+    """Their stations of the same name would stand on our screen, and their names over ours."""
+    async with running(broker, tmp_path) as centre, gateway(broker, "other/gw-1") as stranger, gateway(broker) as field:
+        for one in (stranger, field):
+            await one.publish(Channel.STATUS, encode(Status(presence=Presence.ONLINE)), retain=True)
+            await one.publish(Channel.ANNOUNCE, encode(announce(level("a"), level("b"))), retain=True)
+        await until(lambda: centre.ingest.catalogue.revision)
+        await stranger.send(1)
+        await field.send(1)
+        assert await field.acknowledged(1)
+        assert [heard.source for heard in centre.ingest.presence.all()] == [SOURCE]
+        assert {entry.site for entry in centre.ingest.catalogue.entries()} == {"demo"}
+        assert centre.store.count() == 2
+        assert centre.ingest.subscriber.messages == 3, "the broker is not even asked for them"
+
+
 async def test_what_is_cleared_at_the_broker_is_no_message(broker, tmp_path):
-    """An empty payload removes what the broker retained: nothing is wrong, and what is known of a gateway stays (F13)."""
+    """An empty payload removes what the broker retained: nothing is wrong, and what is known stays (F13)."""
     async with running(broker, tmp_path) as centre, gateway(broker) as field:
         await field.publish(Channel.ANNOUNCE, encode(announce(level("a"), level("b"))), retain=True)
         await until(lambda: centre.ingest.catalogue.revision)

@@ -96,6 +96,7 @@ async def trouble_of(address, spool, password=None):
 async def centre_problem(address, password=None):
     subscriber = Subscriber(
         address,
+        "demo",
         Intake(),
         Replies(),
         PresenceBook(),

@@ -62,7 +62,7 @@ class Room:
 
     def __init__(self) -> None:
         self.clock = HandClock()
-        self.catalogue = Catalogue(drill=False)
+        self.catalogue = Catalogue(site="xiuyu", drill=False)
         self.admission = Admission(self.catalogue, QualityControl(), self.clock)
         self.engine = Engine(site(), packs())
         self.latest = Latest(self.catalogue)
@@ -130,7 +130,7 @@ def test_absurd_numbers_are_refused_and_an_earlier_run_that_took_them_can_start(
         lambda admission: admission.announce(Message("demo/gw-1", Channel.ANNOUNCE, absurd)),
         lambda admission: admission.restore([("demo/gw-1", absurd), ("demo/gw-2", b"\xc1 not an announcement")]),
     ):
-        catalogue = Catalogue(drill=False)
+        catalogue = Catalogue(site="demo", drill=False)
         learn(Admission(catalogue, QualityControl(), HandClock()))
         assert [entry.series.point for entry in catalogue.entries()] == ["good"]
         assert reason in str(catalogue.refusal("demo/gw-1", ids("bad")))

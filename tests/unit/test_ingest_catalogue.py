@@ -13,7 +13,7 @@ from tests.unit.ingest_data import SOURCE, announce, ids, level, station
 
 @pytest.fixture
 def catalogue():
-    return Catalogue(drill=False)
+    return Catalogue(site="demo", drill=False)
 
 
 def test_an_empty_catalogue_knows_nothing(catalogue):
@@ -135,7 +135,7 @@ def test_a_station_off_the_earth_is_refused(catalogue):
 @pytest.mark.parametrize("drill", [False, True])
 def test_drills_and_live_data_never_mix(drill):
     """F16: whatever a drill sends must not reach the public, nor live data end in a drill."""
-    catalogue = Catalogue(drill=drill)
+    catalogue = Catalogue(site="demo", drill=drill)
     verdict = catalogue.announce(SOURCE, announce(level("a"), drill=not drill))
     assert "expected one of its own kind" in verdict.reason
     assert catalogue.refusal(SOURCE) == verdict.reason
@@ -151,3 +151,11 @@ def test_a_gateway_that_turns_into_a_drill_is_refused_though_its_series_are_know
     catalogue.announce(SOURCE, announce(level("a"), drill=True))
     assert catalogue.refusal(SOURCE) is not None
     assert catalogue.revision > revision
+
+
+def test_a_gateway_of_another_site_is_refused(catalogue):
+    """Whatever way it came: also from the store of a run that heard everybody."""
+    verdict = catalogue.announce("other/gw-1", announce(level("a")))
+    assert verdict.reason == "this is the centre of demo, expected a gateway of that site"
+    assert catalogue.refusal("other/gw-1") == verdict.reason
+    assert list(catalogue.entries()) == []

@@ -49,7 +49,7 @@ class Centre:
 
     store: FullDisk
     clock: HandClock = field(default_factory=HandClock)
-    catalogue: Catalogue = field(default_factory=lambda: Catalogue(drill=False))
+    catalogue: Catalogue = field(default_factory=lambda: Catalogue(site="demo", drill=False))
     intake: Intake = field(default_factory=Intake)
     replies: Replies = field(default_factory=Replies)
     presence: PresenceBook = field(default_factory=PresenceBook)
