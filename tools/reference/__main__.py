@@ -7,7 +7,7 @@ from typing import Final
 
 from device_profiles import document as devices
 from simulators import document as scenarios
-from tools.reference import commands, http, rules, settings
+from tools.reference import commands, http, messages, rules, settings
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "reference"
 PAGES: Final[dict[str, Callable[[], str]]] = {
@@ -18,6 +18,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "scenarios.md": scenarios.page,
     "routes.md": http.routes,
     "metrics.md": http.metrics,
+    "messages.md": messages.page,
 }
 
 

@@ -1,7 +1,7 @@
 """docs/reference/settings.md: every key of every settings file, from the structs that the files are read into."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -54,7 +54,12 @@ def structs(kind: type[msgspec.Struct]) -> Iterator[Place]:
 
 
 def _file(name: str, kind: type[msgspec.Struct]) -> str:
-    return f"\n## {name}\n" + "".join(_section(path, struct) for path, struct in structs(kind))
+    return f"\n## {name}\n" + sections(kind)
+
+
+def sections(kind: type[msgspec.Struct]) -> str:
+    """A struct and all that it holds, a table each."""
+    return "".join(_section(path, struct) for path, struct in structs(kind))
 
 
 def _section(path: str, struct: kinds.StructType) -> str:
@@ -115,11 +120,15 @@ def _words(kind: kinds.Type) -> str:
             return f"list of {len(kind.item_types)}: {', '.join(map(_words, kind.item_types))}"
         case kinds.DictType():
             return "map, see below" if _inside(kind) else f"map to {_words(kind.value_type)}"
-        case kinds.LiteralType():
-            return " or ".join(f"`{value}`" for value in kind.values)
+        case kinds.LiteralType() | kinds.EnumType():
+            return " or ".join(f"`{value}`" for value in _choices(kind))
         case kinds.IntType() | kinds.FloatType():
             return _number(kind)
-    return {"StrType": "text", "BoolType": "`true` or `false`"}[type(kind).__name__]
+    return {"StrType": "text", "BoolType": "`true` or `false`", "BytesType": "bytes"}[type(kind).__name__]
+
+
+def _choices(kind: kinds.LiteralType | kinds.EnumType) -> Iterable[object]:
+    return kind.values if isinstance(kind, kinds.LiteralType) else [one.value for one in kind.cls]
 
 
 def _union(kind: kinds.UnionType) -> str:
