@@ -13,6 +13,7 @@ import typer
 from petrel.commands import alarm, bus, centre, device, doctor, gateway, profile, rules, sim, tap, up
 from petrel.commands.output import quiet
 from petrel.errors import CommandError
+from petrel.extras import missing
 from telemetry.settings import SettingsError
 
 FAILURE: Final = 1
@@ -59,7 +60,7 @@ def app_main() -> None:
     except CommandError as exc:
         _end(str(exc), exc.code)
     except ModuleNotFoundError as exc:
-        _end(f"the package {exc.name!r} is not installed, expected the extra that this command needs", FAILURE)
+        _end(missing(exc.name or "?"), FAILURE)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(FAILURE)
