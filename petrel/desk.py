@@ -8,6 +8,7 @@ import httpx
 import msgspec
 
 from petrel.errors import CommandError
+from telemetry.host import check_host
 from telemetry.series import Text
 
 T = TypeVar("T")
@@ -100,6 +101,10 @@ def desk(centre: str) -> Iterator[Desk]:
         raise CommandError(f"--centre {centre!r}: {exc}, expected http://host:port", code=2) from exc
     if url.scheme not in ("http", "https") or not url.host:
         raise CommandError(f"--centre {centre!r}, expected http://host:port", code=2)
+    try:
+        check_host(url.host)
+    except ValueError as exc:
+        raise CommandError(f"--centre {centre!r}: {exc}", code=2) from exc
     # No proxy: the address of a centre is meant as it stands.
     with httpx.Client(base_url=url, timeout=_TIMEOUT_S, trust_env=False) as client:
         yield Desk(client)

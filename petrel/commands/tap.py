@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import urlsplit
 
 import msgspec
 import typer
@@ -10,6 +9,7 @@ import typer
 from petrel.errors import CommandError
 from telemetry import topics, wire
 from telemetry.batch import Batch
+from telemetry.broker import PASSWORD, parse_broker
 from telemetry.orders import Answer, Command, ConfigOrder
 from telemetry.quality import Cause, Quality
 from telemetry.settings import secret
@@ -92,15 +92,18 @@ def _client(broker: str) -> "Client":
     from paho.mqtt.client import Client
     from paho.mqtt.enums import CallbackAPIVersion
 
-    url = urlsplit(broker)
-    if url.scheme != "mqtt" or not url.hostname:
+    try:
+        address = parse_broker(broker)
+    except ValueError as exc:
+        raise CommandError(f"--{exc}", code=2) from exc
+    if address.tls:
         raise CommandError(f"--broker {broker!r}, expected mqtt://[user@]host:port", code=2)
     client = Client(CallbackAPIVersion.VERSION2)
-    if url.username:
-        client.username_pw_set(url.username, secret("PETREL_MQTT_PASSWORD"))
+    if address.user:
+        client.username_pw_set(address.user, secret(PASSWORD))
     client.on_connect = lambda client, *_: client.subscribe(f"{topics.PREFIX}/+/+/+")
     try:
-        client.connect(url.hostname, url.port or 1883)
+        client.connect(address.host, address.port)
     except OSError as exc:
         raise CommandError(f"no broker at {broker}: {exc.strerror or exc}; start one with `petrel up`") from exc
     return client

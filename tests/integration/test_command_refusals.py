@@ -92,6 +92,21 @@ def test_an_option_that_can_not_be(arguments, words):
     assert words in line
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("tap", "--broker", "mqtt://bad..host"),
+        ("alarm", "list", "--centre", "http://bad..host"),
+        ("alarm", "list", "--centre", f"http://{'h' * 64}"),
+        ("device", "read", "midas", "--tcp", "bad..host:502"),
+    ],
+)
+def test_a_host_that_no_resolver_takes(arguments):
+    code, line = refusal(*arguments)
+    assert code == 2
+    assert "expected a host name or an address" in line
+
+
 @pytest.mark.parametrize("command", ["check", "run"])
 @pytest.mark.parametrize(("half", "line"), [("gateway", 7), ("centre", 4)])
 def test_a_broker_whose_name_no_resolver_takes(half, line, command, tmp_path):
