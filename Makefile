@@ -4,7 +4,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: run test check fmt lint type arch bench browser chaos fuzz docs lock venv vendor system wheel clean help
+.PHONY: run test check fmt lint type arch bench browser chaos fuzz docs lock venv vendor system wheel wheelhouse clean help
 
 run: venv vendor  ## start everything in one command: broker, simulated devices, gateway, centre, console
 	$(BIN)/petrel up
@@ -63,6 +63,9 @@ system:  ## Debian packages that the tests use
 wheel: venv vendor  ## dist/*.whl, with the console's libraries inside
 	@rm -rf build
 	$(BIN)/python -m build --wheel --no-isolation
+
+wheelhouse: wheel  ## dist/wheelhouse, from which a gateway installs without a network; ARCH=aarch64 for another processor
+	$(BIN)/python tools/wheelhouse.py
 
 clean:  ## everything that the targets made
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
