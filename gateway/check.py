@@ -98,13 +98,16 @@ def _spool_hours(plan: GatewayPlan, per_minute: float) -> float:
 
 
 def _spool_findings(plan: GatewayPlan) -> list[str]:
-    if (trouble := unwritable(plan.spool_dir)) is not None:
-        return [trouble]
-    found = []
-    free = free_bytes(plan.spool_dir)
+    found = list(filter(None, (spool_trouble(plan.spool_dir),)))
+    free, place = free_bytes(plan.spool_dir), standing(plan.spool_dir)
     if free < plan.limits.max_bytes:
-        place = standing(plan.spool_dir)
         found.append(f"{place}: {free} bytes free, expected at least the cap of the spool, {plan.limits.max_bytes}")
-    if (process := holder(plan.spool_dir)) is not None:
-        found.append(f"{plan.spool_dir}: {_IN_USE} {process}, expected one gateway for each spool")
     return found
+
+
+def spool_trouble(folder: Path) -> str | None:
+    """One line on why a gateway could not keep its spool in a folder; nothing is made, None where it could."""
+    if (trouble := unwritable(folder)) is not None:
+        return trouble
+    process = holder(folder)
+    return None if process is None else f"{folder}: {_IN_USE} {process}, expected one gateway for each spool"

@@ -24,6 +24,7 @@ from alerting.channels.webhook import WebhookSettings
 from alerting.service import Service
 from alerting.settings import CentreSettings, load_centre
 from gateway.agent import Gateway
+from gateway.check import spool_trouble
 from gateway.settings import GatewayPlan, GatewaySettings, compile_gateway, load_gateway
 from petrel import parts, surroundings
 from petrel.broker import BrokerError, embedded_broker
@@ -179,9 +180,9 @@ def findings(options: Options) -> list[str]:
     around = (
         surroundings.of_broker(asked),
         surroundings.of_centre(settings, options.data),
-        surroundings.of_spool(options.data / "spool"),
+        filter(None, (spool_trouble(options.data / "spool"),)),
     )
-    return list(dict.fromkeys(itertools.chain(*around)))
+    return list(itertools.chain(*around))
 
 
 def _shown(speed: float) -> float | None:

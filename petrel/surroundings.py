@@ -6,11 +6,10 @@ from pathlib import Path
 from alerting.api.server import ListenError, listen
 from alerting.settings import CentreSettings
 from alerting.state import look as state
-from gateway.spool import holder
 from ingest.store import look as store
 from petrel.broker import BrokerError, server_path
 from telemetry.broker import BrokerAddress, unreachable
-from telemetry.place import free_bytes, standing, unwritable
+from telemetry.place import free_bytes, standing
 
 
 def of_centre(settings: CentreSettings, folder: Path) -> Iterator[str]:
@@ -35,11 +34,3 @@ def of_broker(address: BrokerAddress | None) -> Iterator[str]:
         server_path()
     except BrokerError as exc:
         yield str(exc)
-
-
-def of_spool(folder: Path) -> Iterator[str]:
-    """One line on why a gateway could not keep its spool in a folder."""
-    if (trouble := unwritable(folder)) is not None:
-        yield trouble
-    elif (process := holder(folder)) is not None:
-        yield f"{folder}: in use by process {process}, expected one gateway for each spool"
