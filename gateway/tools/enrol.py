@@ -27,7 +27,7 @@ _CENTRE: Final = {
 }
 _DESK: Final = {"write": (Channel.COMMAND, Channel.CONFIG), "read": (Channel.RESULT,)}
 OFFICES: Final = {"centre": _CENTRE, "desk": _DESK}
-"""Users who stand in every list: the centre, and whoever switches outputs and changes gateways."""
+"""Users of every site, ``demo-centre`` and so on: its centre, and whoever switches outputs and changes gateways."""
 _HEAD: Final = "# Who may do what at the broker. Kept by `petrel gateway enrol`; lines that you add stay.\n"
 _USER: Final = re.compile(r"(?m)^(?=user )")
 _ITERATIONS: Final = 101
@@ -57,16 +57,16 @@ Random = Callable[[int], bytes]
 def enrol(
     folder: Path, site: str, node: str, random: Random, *, certificate: bool = False, renew: bool = False
 ) -> list[Enrolled]:
-    """Enrol a gateway, and where they are not yet, the centre and the desk; raises EnrolError and OSError."""
+    """Enrol a gateway, the first of what is returned, and its site's offices; raises EnrolError and OSError."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    who = {name: _topics("+/+", may.items()) for name, may in OFFICES.items()}
-    who[node] = _topics(f"{site}/{node}", (("write", _WRITES), ("read", _READS)))
-    if node in OFFICES:
-        raise EnrolError(f"{node}: a user of that name stands in every list, expected another name of the gateway")
+    who = {node: _topics(f"{site}/{node}", (("write", _WRITES), ("read", _READS)))}
+    if node in (offices := {f"{site}-{office}": may for office, may in OFFICES.items()}):
+        raise EnrolError(f"{node}: a user of that name is the site's own, expected another name of the gateway")
+    who |= {user: _topics(f"{site}/+", may.items()) for user, may in offices.items()}
     done = []
     for user, topics in who.items():
         added = _allow(folder / ACL, user, topics)
-        home = folder / (f"{site}/{node}" if user == node else user)
+        home = folder / site / user
         for part in (home.parent, home):
             part.mkdir(mode=0o700, exist_ok=True)
         done.append(

@@ -27,7 +27,7 @@ def enrol(
     """Make a user for one gateway at a mosquitto broker, who may speak for it and for nobody else.
 
     Writes an access list and a password file for the broker and a secret for the gateway, and says what to copy where.
-    Again, it changes nothing. The centre and the desk get their users on the way.
+    Again, it changes nothing. The site's centre and desk get their users on the way.
     """
     from gateway.tools.enrol import EnrolError, enrol
     from telemetry.topics import is_name
@@ -45,8 +45,8 @@ def enrol(
         print_json([{"user": one.user, "added": one.added, "secret": one.secret, "new": one.is_new} for one in done])
         return
     for one in done:
-        print_line(f"{one.user:10s} {_did(one)}")
-    _copies(out, done[-1], certificate=certificate)
+        print_line(f"{one.user:12s} {_did(one)}")
+    _copies(out, done[0], certificate=certificate)
 
 
 def _did(one: "Enrolled") -> str:

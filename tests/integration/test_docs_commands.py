@@ -149,19 +149,6 @@ def test_every_link_within_the_house_leads_somewhere(page: Path) -> None:
             assert anchor in anchors(target), f"{name(page)}: {link}"
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not here")
-@pytest.mark.parametrize("page", ["install-a-gateway", "run-a-centre"])
-def test_units_are_what_systemd_takes(page: str, tmp_path: Path) -> None:
-    """With our own command in the place of the installed one, and a user that exists."""
-    (unit,) = (block for block in blocks(read(ROOT / "docs/howto" / f"{page}.md")) if block.language == "ini")
-    petrel = Path(sys.executable).parent / "petrel"
-    text = unit.text.replace("/opt/stormpetrel/bin/petrel", str(petrel)).replace("User=petrel", "User=daemon")
-    path = tmp_path / Path(unit.notes["file"]).name
-    path.write_text(text, encoding="utf-8")
-    done = subprocess.run(["systemd-analyze", "verify", path], capture_output=True, text=True, timeout=30, check=False)
-    assert (done.returncode, [line for line in done.stderr.splitlines() if path.name in line]) == (0, [])
-
-
 def test_what_is_shown_is_held_against_what_is_printed() -> None:
     """The test of the test."""
     assert matches("a  ...\n...\nz\n", "a b\nc\n\nd\nz\n")

@@ -64,8 +64,7 @@ def broker(folder, tmp_path_factory):
 
 
 def password_of(folder: Path, user: str) -> str:
-    home = folder / "broker" / (f"demo/{user}" if user in NODES else user)
-    return (home / "mqtt-password").read_text().strip()
+    return (folder / "broker/demo" / user / "mqtt-password").read_text().strip()
 
 
 def client(broker, folder: Path, user: str, password: str | None = None) -> aiomqtt.Client:
@@ -83,7 +82,7 @@ TOPICS = [f"petrel/1/demo/{node}/{channel}" for node in NODES for channel in Cha
 
 async def test_each_gateway_reads_and_writes_its_own_topics_and_no_other(broker, folder):
     """Every user writes to every topic of both gateways; who reads them gets exactly what was allowed."""
-    users = (*NODES, "centre", "desk")
+    users = (*NODES, "demo-centre", "demo-desk")
     got: dict[str, set[tuple[str, str, str]]] = {user: set() for user in users}
     async with AsyncExitStack() as stack:
         links = {user: await stack.enter_async_context(client(broker, folder, user)) for user in users}
@@ -93,19 +92,19 @@ async def test_each_gateway_reads_and_writes_its_own_topics_and_no_other(broker,
             await links[user].publish(topic, user.encode(), qos=1)
         async with asyncio.TaskGroup() as tasks:
             listening = [tasks.create_task(hear(link, got[user])) for user, link in links.items()]
-            await until(lambda: len(got["centre"]) >= 6 and len(got["desk"]) >= 2 and len(got["gw-2"]) >= 4)
+            await until(lambda: len(got["demo-centre"]) >= 6 and len(got["demo-desk"]) >= 2 and len(got["gw-2"]) >= 4)
             await asyncio.sleep(0.3)
             for task in listening:
                 task.cancel()
     for node in NODES:
         assert got[node] == {
-            (node, "ack", "centre"),
-            (node, "watch", "centre"),
-            (node, "command", "desk"),
-            (node, "config", "desk"),
+            (node, "ack", "demo-centre"),
+            (node, "watch", "demo-centre"),
+            (node, "command", "demo-desk"),
+            (node, "config", "demo-desk"),
         }
-    assert got["centre"] == {(node, what, node) for node in NODES for what in ("announce", "data", "status")}
-    assert got["desk"] == {(node, "result", node) for node in NODES}
+    assert got["demo-centre"] == {(node, what, node) for node in NODES for what in ("announce", "data", "status")}
+    assert got["demo-desk"] == {(node, "result", node) for node in NODES}
 
 
 async def hear(link: aiomqtt.Client, got: set[tuple[str, str, str]]) -> None:
@@ -122,7 +121,7 @@ async def test_a_wildcard_shows_a_gateway_nothing_of_another(broker, folder):
         got: set[tuple[str, str, str]] = set()
         async with asyncio.TaskGroup() as tasks:
             listening = tasks.create_task(hear(spy, got))
-            async with client(broker, folder, "centre") as centre:
+            async with client(broker, folder, "demo-centre") as centre:
                 await centre.publish("petrel/1/demo/gw-1/ack", b"mine", qos=1)
             await until(lambda: got)
             await asyncio.sleep(0.2)
@@ -150,7 +149,7 @@ async def test_a_gateway_of_ours_gets_through_with_what_was_made_for_it(broker, 
         encoding="utf-8",
     )
     gateway = Gateway(compile_gateway(load_gateway(tmp_path / "gateway.yaml")), SystemClock(), np.random.default_rng(1))
-    async with client(broker, folder, "centre") as centre, asyncio.TaskGroup() as tasks:
+    async with client(broker, folder, "demo-centre") as centre, asyncio.TaskGroup() as tasks:
         running = tasks.create_task(gateway.run())
         await centre.subscribe("petrel/1/demo/gw-1/data")
         async with asyncio.timeout(20):
@@ -184,35 +183,37 @@ def test_what_somebody_added_stays_and_what_somebody_removed_comes_back(tmp_path
     enrol(tmp_path, "demo", "gw-1", random)
     acl = tmp_path / "petrel.acl"
     whole = acl.read_text()
-    added = whole.replace("user desk\n", "user desk\ntopic read petrel/#\n") + "\nuser guest\ntopic read $SYS/#\n"
+    added = (
+        whole.replace("user demo-desk\n", "user demo-desk\ntopic read petrel/#\n") + "\nuser guest\ntopic read $SYS/#\n"
+    )
     acl.write_text(added.replace("topic write petrel/1/demo/gw-1/data\n", ""))
     done = enrol(tmp_path, "demo", "gw-1", random)
-    assert [one.added for one in done] == [0, 0, 1]
+    assert [one.added for one in done] == [1, 0, 0]
     assert sorted(acl.read_text().split("\n")) == sorted(added.split("\n"))
     enrol(tmp_path, "demo", "gw-2", random)
     assert [line for line in acl.read_text().splitlines() if line.startswith("user ")] == [
-        "user centre", "user desk", "user gw-1", "user guest", "user gw-2",
+        "user gw-1", "user demo-centre", "user demo-desk", "user guest", "user gw-2",
     ]  # fmt: skip
 
 
 def test_a_password_that_was_taken_away_is_made_again_only_when_asked(tmp_path):
     random = np.random.default_rng(2).bytes
-    secret = enrol(tmp_path, "demo", "gw-1", random)[-1].secret
+    secret = enrol(tmp_path, "demo", "gw-1", random)[0].secret
     secret.unlink()
     entries = (tmp_path / "petrel.passwd").read_text()
-    again = enrol(tmp_path, "demo", "gw-1", random)[-1]
+    again = enrol(tmp_path, "demo", "gw-1", random)[0]
     assert (again.secret, (tmp_path / "petrel.passwd").read_text()) == (None, entries)
     renewed = enrol(tmp_path, "demo", "gw-1", random, renew=True)
-    assert renewed[-1].secret == secret
+    assert renewed[0].secret == secret
     changed = (tmp_path / "petrel.passwd").read_text()
-    assert [a == b for a, b in zip(entries.splitlines(), changed.splitlines(), strict=True)] == [True, True, False]
+    assert [a == b for a, b in zip(entries.splitlines(), changed.splitlines(), strict=True)] == [False, True, True]
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
         (("other/gw-1",), 1, "petrel.acl: user gw-1 speaks for demo/gw-1, expected a name of its own"),
-        (("demo/centre",), 1, "centre: a user of that name stands in every list"),
+        (("demo/demo-centre",), 1, "demo-centre: a user of that name is the site's own"),
         (("gw-1",), 2, "'gw-1', expected SITE/NODE"),
         (("demo/gw#1",), 2, "expected SITE/NODE"),
         (("demo/gw-9", "--out", "/proc/nothing"), 1, "expected a folder of yours"),
