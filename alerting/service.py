@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from fastapi import FastAPI
@@ -24,12 +25,15 @@ from alerting.settings import CentreSettings
 from alerting.site import load_site
 from alerting.state import State
 from ingest.commit import Commit
+from ingest.presence import PresenceBook
 from ingest.service import Ingest
 from ingest.store.protocol import Store
 from telemetry.broker import PASSWORD
 from telemetry.clock import Clock, SystemClock
 from telemetry.progress import Progress
 from telemetry.settings import Document, secret
+
+_SHOWN: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +159,8 @@ def _wired(
 
 def _desk(centre: Centre, ingest: Ingest, engine: Engine, folder: Path) -> Desk:
     async def parts() -> Mapping[str, dto.Part]:
-        return intake_parts(ingest) | {"engine": engine_part(centre, engine)} | await vitals.delivery(centre.outbox)
+        own = {"engine": engine_part(centre, engine), "gateways": gateways_part(ingest.presence)}
+        return intake_parts(ingest) | own | await vitals.delivery(centre.outbox)
 
     async def counted() -> vitals.Counted:
         return vitals.Counted(
@@ -208,6 +213,17 @@ def intake_parts(ingest: Ingest) -> dict[str, dto.Part]:
             },
         ),
     }
+
+
+def gateways_part(presence: PresenceBook) -> dto.Part:
+    """The gateways: degraded while the announcement of one, or a part of it, does not count."""
+    heard = presence.all()
+    refused = [f"{one.source}: {one.refused}" for one in heard if one.refused]
+    return dto.Part(
+        status=dto.Condition.DEGRADED if refused else dto.Condition.OK,
+        detail="; ".join(refused[:_SHOWN]) or "every announcement counts",
+        figures={"heard": len(heard), "refused": len(refused)},
+    )
 
 
 def engine_part(centre: Centre, engine: Engine) -> dto.Part:

@@ -168,3 +168,11 @@ class Flight:
             del self._sent[key]
         if not self._sent:
             self._since_s = None
+
+
+def refusal(ack: Ack) -> str | None:
+    """What people should know of an answer that only refuses: what is sent arrives, and is no part of the record."""
+    reasons = [refused.reason for part in ack.epochs for refused in part.refused]
+    if not reasons or any(part.committed for part in ack.epochs):
+        return None
+    return f"the centre refuses what is sent, and it is set aside here: {reasons[-1]}"

@@ -10,7 +10,7 @@ import structlog
 from numpy.random import Generator
 
 from gateway.connection import LOSSES, Connection, MovedError, reasons
-from gateway.flight import WINDOW, Flight
+from gateway.flight import WINDOW, Flight, refusal
 from gateway.line import SPARING_S, LineMeter
 from gateway.mailbox import Mailbox
 from gateway.spool import Entry, Spool
@@ -226,7 +226,7 @@ class Uplink:
             _LOG.warning("malformed acknowledgement ignored", reason=str(exc), n_bytes=len(payload))
             return
         if self._flight.take(ack, time.monotonic()):
-            self.trouble = None
+            self.trouble = refusal(ack)
         self._tell_held()
         if ack.announce:
             self._asked.set()

@@ -1,16 +1,20 @@
 """Admission: which of the messages become batches of the record, checked, and what the others are answered."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
+import msgspec
 import numpy as np
 import structlog
 
 from ingest.catalogue import I32, Catalogue, Entry, Verdict
+from ingest.claims import Claims
 from ingest.commit import Commit
 from ingest.intake import Message
+from ingest.presence import PresenceBook
 from ingest.qc.control import QualityControl
 from ingest.replies import Answers
 from telemetry.batch import Batch
@@ -40,6 +44,14 @@ class Complaint:
     malformed: bool = False
 
 
+class Admitted(NamedTuple):
+    """What counts of an announcement, for the store; ``anew``: others gave way, so it is the last word again."""
+
+    source: str
+    announce: Announce
+    anew: bool
+
+
 class Admission:
     """Decodes, refuses, checks. One thread uses it: the one that commits.
 
@@ -48,12 +60,18 @@ class Admission:
     """
 
     def __init__(
-        self, catalogue: Catalogue, control: QualityControl, clock: Clock, now_s: Callable[[], float] = time.monotonic
+        self,
+        catalogue: Catalogue,
+        control: QualityControl,
+        clock: Clock,
+        presence: PresenceBook,
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._catalogue = catalogue
         self._control = control
         self._clock = clock
         self._now_s = now_s
+        self._claims = Claims(presence, now_s)
         self._heard: dict[str, int] = {}
         self._asked_s: dict[str, float] = {}
         self._remembered: dict[tuple[str, bytes], I32] = {}
@@ -65,7 +83,7 @@ class Admission:
         """Learn what an earlier run of the centre knew; what would be refused now is dropped, and said once."""
         for source, payload in announcements:
             try:
-                verdict = self._catalogue.announce(source, decode(payload, Announce))
+                verdict = self._catalogue.announce(source, decode(payload, Announce), _last_wins)
             except ValueError as exc:
                 _LOG.warning("saved announcement dropped", source=source, reason=str(exc))
                 continue
@@ -85,20 +103,31 @@ class Admission:
                 places = self._catalogue.places(batch.series)
                 self._control.warm(places, batch.time_ns, batch.value, batch.quality, batch.cause)
 
-    def announce(self, message: Message) -> tuple[Announce | None, list[Complaint]]:
+    def announce(self, message: Message) -> tuple[Admitted | None, Complaint]:
         """Take over an announcement; None when nothing of it can be used."""
-        source = message.source
         try:
             announce = decode(message.payload, Announce)
         except ValueError as exc:
-            return None, [Complaint(source, f"announcement: {exc}", malformed=True)]
-        verdict = self._catalogue.announce(source, announce)
+            return None, Complaint(message.source, f"announcement: {exc}", malformed=True)
+        self._heard[message.source] = self._heard.get(message.source, 0) + 1
+        return self._take_over(message.source, announce)
+
+    def settle(self, answers: Answers) -> list[tuple[Admitted | None, Complaint]]:
+        """Give gateways what they claim and whose owners are gone meanwhile; they are asked for their rows."""
+        ripe = self._claims.ripe()
+        for source, _ in ripe:
+            answers.ask(source)
+        return [self._take_over(source, announce) for source, announce in ripe]
+
+    def _take_over(self, source: str, announce: Announce) -> tuple[Admitted | None, Complaint]:
+        verdict = self._catalogue.announce(source, announce, self._claims.judge(source))
         self._learn(verdict)
-        self._heard[source] = self._heard.get(source, 0) + 1
-        complaints = [Complaint(source, f"series {path}: {reason}") for path, reason in verdict.refused]
+        self._claims.put(source, announce, verdict.contested)
+        for owner, n in Counter(owned.source for owned in verdict.replaced).items():
+            _LOG.warning("gateway replaced", source=source, was=owner, series=n)
         if verdict.reason is not None:
-            return None, [Complaint(source, verdict.reason)]
-        return announce, complaints or [Complaint(source, "")]
+            return None, Complaint(source, verdict.reason)
+        return Admitted(source, _accepted(announce, verdict), bool(verdict.replaced)), Complaint(source, _why(verdict))
 
     def decode(self, messages: Sequence[Message], answers: Answers) -> tuple[list[Batch], list[Complaint]]:
         """Unpack batches; a malformed one is refused by name where it still says its name."""
@@ -165,6 +194,9 @@ class Admission:
 
     def _strange(self, batch: Batch, answers: Answers) -> None:
         """Ask for the announcement of a series; refuse the batch when the gateway announced since and still not it."""
+        if self._claims.is_undecided(batch.source):
+            self._ask(batch.source, answers)
+            return
         asked = self._strangers.setdefault(batch.source, {})
         announced = self._heard[batch.source]
         reason = self._catalogue.refusal(batch.source, batch.series)
@@ -197,3 +229,24 @@ class Admission:
         cuts = np.cumsum([len(batch) for batch in batches])[:-1]
         verdicts = zip(np.split(quality, cuts), np.split(cause, cuts), strict=True)
         return [replace(batch, quality=q, cause=c) for batch, (q, c) in zip(batches, verdicts, strict=True)]
+
+
+def _last_wins(_owner: str, _period_s: float) -> bool:
+    """Of what an earlier run saved, the newer one was accepted although the older one was there."""
+    return True
+
+
+def _accepted(announce: Announce, verdict: Verdict) -> Announce:
+    """The announcement without what is refused, under a revision of its own."""
+    if not verdict.refused:
+        return announce
+    revision = f"{announce.revision}, {len(verdict.accepted)} series"
+    return msgspec.structs.replace(announce, revision=revision, series=verdict.accepted)
+
+
+def _why(verdict: Verdict) -> str:
+    """The first reason, and how many more there are; empty when everything counts."""
+    if not verdict.refused:
+        return ""
+    (path, reason), more = verdict.refused[0], len(verdict.refused) - 1
+    return f"series {path}: {reason}" + (f" (and {more} more)" if more else "")

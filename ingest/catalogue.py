@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.claims import IsGone, nobody
 from ingest.qc.checks import ABSURD
 from telemetry.batch import I64, Mask
 from telemetry.quantity import QUANTITIES
@@ -52,11 +53,18 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What became of an announcement: a ``reason`` when all of it is refused, reasons by series when parts are."""
+    """What became of an announcement: a ``reason`` when all of it is refused, reasons by series when parts are.
+
+    ``accepted`` is the part that counts. ``contested`` are the entries that stand in the way of a part, ``replaced``
+    those that gave way: both as their owners announced them.
+    """
 
     reason: str | None = None
     changed: tuple[Entry, ...] = ()
     refused: tuple[tuple[str, str], ...] = ()
+    accepted: tuple[Series, ...] = ()
+    contested: tuple[Entry, ...] = ()
+    replaced: tuple[Entry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,8 +93,11 @@ class Catalogue:
         self._partly: dict[str, dict[int, str]] = {}
         self._index = _indexed({}, {})
 
-    def announce(self, source: str, announce: Announce) -> Verdict:
-        """Take over an announcement; impossible parts are refused with a reason, the others count."""
+    def announce(self, source: str, announce: Announce, is_gone: IsGone = nobody) -> Verdict:
+        """Take over an announcement; impossible parts are refused with a reason, the others count.
+
+        ``is_gone`` says of the owner of a series, and its period, whether it gives way.
+        """
         if source.partition("/")[0] != self.site:
             return self._refuse(source, f"this is the centre of {self.site}, expected a gateway of that site")
         if announce.drill is not self.drill:
@@ -94,15 +105,26 @@ class Catalogue:
         stations = {station.id: station for station in announce.stations}
         taken: dict[int, Entry] = {}
         refused: dict[int, tuple[str, str]] = {}
+        contested, replaced = list[Entry](), list[Entry]()
         for series in announce.series:
             entry = self._candidate(source, series, stations.get(series.station), announce.drill)
-            if reason := self._problem(entry, stations, taken):
+            owner = self._other_owner(entry)
+            in_the_way = owner is not None and not is_gone(owner.source, owner.series.period_s)
+            if reason := self._problem(entry, stations, taken, owner if in_the_way else None):
                 refused[entry.id] = (entry.path, reason)
             else:
                 taken[entry.id] = entry
+            if owner is not None:
+                (contested if in_the_way else replaced).append(owner)
         self._refused.pop(source, None)
         self._partly[source] = {key: f"series {path}: {reason}" for key, (path, reason) in refused.items()}
-        return Verdict(changed=self._take(source, taken), refused=tuple(refused.values()))
+        return Verdict(
+            changed=self._take(source, taken),
+            refused=tuple(refused.values()),
+            accepted=tuple(entry.series for entry in taken.values()),
+            contested=tuple(contested),
+            replaced=tuple(owner for owner in replaced if owner.id in taken),
+        )
 
     def known(self, series: I64) -> Mask:
         """Which identities are known. Shape (n,) -> (n,)."""
@@ -164,14 +186,23 @@ class Catalogue:
             drill=drill,
         )
 
-    def _problem(self, entry: Entry, stations: dict[str, Station], taken: dict[int, Entry]) -> str | None:
+    def _other_owner(self, entry: Entry) -> Entry | None:
+        """The same series as another gateway announces it now."""
+        known = self._entries.get(entry.id)
+        if known is None or not known.active or known.source == entry.source or known.path != entry.path:
+            return None
+        return known
+
+    def _problem(
+        self, entry: Entry, stations: dict[str, Station], taken: dict[int, Entry], owner: Entry | None
+    ) -> str | None:
         if entry.id in taken:
             return f"identity {entry.id} is already taken by {taken[entry.id].path} in the same announcement"
         known = self._entries.get(entry.id)
         if known is not None and known.path != entry.path:
             return f"identity {entry.id} is already taken by {known.path}, expected a name of its own"
-        if known is not None and known.active and known.source != entry.source:
-            return f"already announced by {known.source}, expected one gateway for a series"
+        if owner is not None:
+            return f"already announced by {owner.source}, expected one gateway for a series"
         if entry.series.station not in stations:
             return f"no station {entry.series.station!r} in the announcement"
         return _impossible(entry.series) or _nowhere(entry.station)

@@ -17,7 +17,7 @@ from typing import Final
 
 import structlog
 
-from ingest.admission import Admission, Complaint, Name, name_of
+from ingest.admission import Admission, Admitted, Complaint, Name, name_of
 from ingest.commit import Commit
 from ingest.intake import WINDOW, Intake, Message
 from ingest.presence import PresenceBook
@@ -28,6 +28,7 @@ from telemetry.batch import Batch
 from telemetry.clock import Clock
 from telemetry.progress import Progress
 from telemetry.topics import Channel
+from telemetry.wire import encode
 
 _LOG: Final = structlog.get_logger(__name__)
 _GROUP_ROWS: Final = 200_000
@@ -141,17 +142,20 @@ class Pipeline:
         return max(0.0, self._retry_s - self._now_s()) if self.stats.store_problem else 0.0
 
     def _note(self, complaint: Complaint) -> None:
+        known = self._presence.of(complaint.source).refused
         if complaint.malformed:
             self._presence.malformed(complaint.source, complaint.reason)
         else:
             self._presence.complain(complaint.source, complaint.reason)
-        if complaint.reason:
+        if complaint.reason and (complaint.malformed or complaint.reason != known):
             _LOG.warning("refused", source=complaint.source, reason=complaint.reason)
 
     # -- in the thread ----------------------------------------------------------------------------------------------
 
     def _round(self, messages: Sequence[Message]) -> _Round:
         done = _Round()
+        for learnt in self._admission.settle(done.answers):
+            self._learn(*learnt, done)
         if messages and messages[0].channel is Channel.ANNOUNCE:
             self._announce(messages, done)
         else:
@@ -164,10 +168,16 @@ class Pipeline:
 
     def _announce(self, messages: Sequence[Message], done: _Round) -> None:
         for message in messages:
-            announce, complaints = self._admission.announce(message)
-            done.complaints += complaints
-            if announce is not None and self._saved.get(message.source) != message.payload:
-                self._unsaved[message.source] = (announce.revision, message.payload)
+            self._learn(*self._admission.announce(message), done)
+
+    def _learn(self, admitted: Admitted | None, complaint: Complaint, done: _Round) -> None:
+        done.complaints.append(complaint)
+        if admitted is None:
+            return
+        source, announce, anew = admitted
+        payload = encode(announce)
+        if anew or self._saved.get(source) != payload:
+            self._unsaved[source] = (announce.revision, payload)
 
     def _admit(self, messages: Sequence[Message], done: _Round) -> None:
         batches, complaints = self._admission.decode(messages, done.answers)

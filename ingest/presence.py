@@ -20,10 +20,12 @@ class Heard:
     malformed: int = 0
     complaint: str = ""
     """The last thing that was wrong with its messages or announcement; empty when nothing was."""
+    refused: str = ""
+    """Why its announcement, or a part of it, does not count; empty when all of it does."""
 
 
 class PresenceBook:
-    """All gateways that were ever heard in this process, at most ``most``; used in the event loop only."""
+    """All gateways that were ever heard in this process, at most ``most``; changed in the event loop only."""
 
     def __init__(self, most: int = 10_000) -> None:
         self.revision = 0
@@ -40,21 +42,22 @@ class PresenceBook:
 
     def malformed(self, source: str, reason: str) -> None:
         """Count a message that can't be answered because it does not say which batch it is."""
-        self._put(source, malformed=self._of(source).malformed + 1, complaint=reason)
+        self._put(source, malformed=self.of(source).malformed + 1, complaint=reason)
 
     def complain(self, source: str, reason: str) -> None:
         """Note what is wrong with a gateway's announcement; an empty reason withdraws it."""
-        self._put(source, complaint=reason)
+        self._put(source, complaint=reason, refused=reason)
+
+    def of(self, source: str) -> Heard:
+        """What is known of one gateway; may be asked by any thread."""
+        return self._heard.get(source, Heard(source=source))
 
     def all(self) -> list[Heard]:
         """Every gateway, by name."""
         return [self._heard[source] for source in sorted(self._heard)]
 
-    def _of(self, source: str) -> Heard:
-        return self._heard.get(source, Heard(source=source))
-
     def _put(self, source: str, **changes: object) -> None:
         if source not in self._heard and len(self._heard) >= self._most:
             return
-        self._heard[source] = replace(self._of(source), **changes)  # type: ignore[arg-type] # fields by name
+        self._heard[source] = replace(self.of(source), **changes)  # type: ignore[arg-type] # fields by name
         self.revision += 1

@@ -28,8 +28,8 @@ _LOG = structlog.get_logger(__name__)
 class Ingest:
     """Everything between the broker and the engine.
 
-    ``site`` is the only one whose gateways are heard. Once made, ``catalogue`` knows what earlier runs knew, so that the
-    engine can be warmed before ``run`` begins.
+    ``site`` is the only one whose gateways are heard. Once made, ``catalogue`` knows what earlier runs knew, so that
+    the engine can be warmed before ``run`` begins.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Ingest:
         self.intake = Intake()
         replies = Replies()
         self._clock = clock
-        self._admission = admission = Admission(self.catalogue, QualityControl(tolerance), clock)
+        self._admission = admission = Admission(self.catalogue, QualityControl(tolerance), clock, self.presence)
         announcements = store.announcements()
         admission.restore(announcements)
         self._pipeline = Pipeline(

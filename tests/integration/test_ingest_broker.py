@@ -1,9 +1,10 @@
 """The centre's ingest on real brokers: a scripted gateway publishes, the real subscriber, pipeline and store answer."""
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import aiomqtt
@@ -144,6 +145,32 @@ async def test_the_status_and_the_will_of_a_gateway_are_known(broker, tmp_path):
         (heard,) = centre.ingest.presence.all()
         assert (heard.source, heard.status.presence, heard.status.spool_rows) == (SOURCE, Presence.ONLINE, 7)
         assert heard.heard_s == pytest.approx(time.monotonic(), abs=_DEADLINE_S)
+
+
+async def test_a_replaced_gateway_gets_the_series_of_the_one_that_died(broker, tmp_path):
+    """The will of the old one tells; its successor had announced before, and loses no row."""
+    will = aiomqtt.Will(topic(SOURCE, Channel.STATUS), encode(Status(presence=Presence.OFFLINE)), qos=1, retain=True)
+    announcement = encode(announce(level("a"), level("b")))
+    async with running(broker, tmp_path) as centre, gateway(broker, "demo/gw-2") as new:
+        old = aiomqtt.Client("127.0.0.1", broker.port, will=will)
+        await old.__aenter__()
+        await old.publish(topic(SOURCE, Channel.ANNOUNCE), announcement, qos=1, retain=True)
+        await until(lambda: centre.ingest.catalogue.revision)
+        await new.publish(Channel.ANNOUNCE, announcement, retain=True)
+        await until(lambda: centre.ingest.presence.of("demo/gw-2").refused)
+        await new.send(1)
+        answer = await new.answer()
+        assert (answer.announce, answer.epochs) == (True, ()), (
+            "not refused before it is known whether the old one lives"
+        )
+        old._client.socket().shutdown(socket.SHUT_RDWR)  # as a cable that is cut
+        await until(lambda: centre.ingest.presence.of(SOURCE).status is not None)
+        await new.send(1)
+        assert await new.acknowledged(1)
+        assert {entry.source for entry in centre.ingest.catalogue.entries()} == {"demo/gw-2"}
+        assert centre.ingest.presence.of("demo/gw-2").refused == ""
+        with suppress(aiomqtt.MqttError):
+            await old.__aexit__(None, None, None)
 
 
 async def test_gateways_of_another_site_are_not_ours(broker, tmp_path):

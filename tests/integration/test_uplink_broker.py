@@ -137,6 +137,20 @@ async def test_poison_is_set_aside_and_the_rest_goes_on(broker, spool, centre):
     assert len(list(refused.glob("*.batch"))) == 3
 
 
+async def test_a_centre_that_takes_nothing_is_said_with_its_reason(broker, spool, centre):
+    """P14: a box that was installed in the place of one that lives is answered, and nothing of it is kept."""
+    centre.script = always("refuse")
+    fill(spool, 3)
+    async with uplink_to(broker.port, spool) as uplink:
+        await centre.until(lambda: spool.stats().refused_batches == 3)
+        assert uplink.trouble == "the centre refuses what is sent, and it is set aside here: poison"
+        centre.script = always("ack")
+        fill(spool, 1)
+        uplink.notify()
+        await centre.until(lambda: spool.stats().batches == 0)
+        assert uplink.trouble is None
+
+
 async def test_acknowledging_twice_counts_once(broker, spool, clock, centre):
     fill(spool, 50)
     centre.script = always("twice")

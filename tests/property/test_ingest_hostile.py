@@ -13,6 +13,7 @@ from ingest.admission import Admission
 from ingest.catalogue import Catalogue
 from ingest.commit import Commit
 from ingest.intake import Message
+from ingest.presence import PresenceBook
 from ingest.qc.control import QualityControl
 from ingest.replies import Answers
 from telemetry.batch import MILLISECOND_NS, rows
@@ -63,7 +64,7 @@ class Room:
     def __init__(self) -> None:
         self.clock = HandClock()
         self.catalogue = Catalogue(site="xiuyu", drill=False)
-        self.admission = Admission(self.catalogue, QualityControl(), self.clock)
+        self.admission = Admission(self.catalogue, QualityControl(), self.clock, PresenceBook())
         self.engine = Engine(site(), packs())
         self.latest = Latest(self.catalogue)
         self.seq = 0
@@ -131,7 +132,7 @@ def test_absurd_numbers_are_refused_and_an_earlier_run_that_took_them_can_start(
         lambda admission: admission.restore([("demo/gw-1", absurd), ("demo/gw-2", b"\xc1 not an announcement")]),
     ):
         catalogue = Catalogue(site="demo", drill=False)
-        learn(Admission(catalogue, QualityControl(), HandClock()))
+        learn(Admission(catalogue, QualityControl(), HandClock(), PresenceBook()))
         assert [entry.series.point for entry in catalogue.entries()] == ["good"]
         assert reason in str(catalogue.refusal("demo/gw-1", ids("bad")))
         engine = Engine(site(), packs())

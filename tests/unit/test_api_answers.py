@@ -159,10 +159,27 @@ async def test_health_is_503_while_a_part_is_down(place):
         assert {name: part["status"] for name, part in body["parts"].items() if name != "broker"} == {
             "store": "ok",
             "engine": "ok",
+            "gateways": "ok",
             "delivery": "ok",
         }
         place.service.ingest.subscriber.problem = ""
         assert (await client.get("/api/v1/health")).status_code == 200
+
+
+async def test_health_is_degraded_while_a_gateway_is_refused(place):
+    """P14: whose rows are refused for ever was an affair of its log alone."""
+    presence = place.service.ingest.presence
+    presence.complain("demo/gw-2", "series demo/gas-1/g1/combustible_gas: already announced by demo/gw-1")
+    place.service.ingest.subscriber.problem = ""
+    async with place.client() as client:
+        answer = await client.get("/api/v1/health")
+        part = answer.json()["parts"]["gateways"]
+        assert (answer.status_code, answer.json()["status"], part["status"]) == (200, "degraded", "degraded")
+        assert part["detail"].startswith(
+            "demo/gw-2: series demo/gas-1/g1/combustible_gas: already announced by demo/gw-1"
+        )
+        presence.complain("demo/gw-2", "")
+        assert (await client.get("/api/v1/health")).json()["status"] == "ok"
 
 
 async def test_metrics_are_there_for_prometheus(place):

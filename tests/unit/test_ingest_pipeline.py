@@ -1,101 +1,20 @@
 """The pipeline around a real store, without a broker: what is answered, what is handed on, and when."""
 
 import asyncio
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
 import pytest
 
-from ingest.admission import Admission
-from ingest.catalogue import Catalogue
-from ingest.commit import Commit
 from ingest.intake import WINDOW, Intake, Message
-from ingest.pipeline import Pipeline
-from ingest.presence import PresenceBook
-from ingest.qc.control import QualityControl
 from ingest.replies import Answers, Replies
 from ingest.store.duckdb import DuckDBStore
-from ingest.store.protocol import StoreRefusedError
 from telemetry.quality import Cause, Quality
 from telemetry.topics import Channel
-from telemetry.wire import Ack, Lane, encode, encode_batch
+from telemetry.wire import Lane, encode, encode_batch
 from tests.unit.gateway_old import OldAck, OldEpochAck
-from tests.unit.ingest_data import SOURCE, HandClock, announce, batch, ids, level
-
-_DEADLINE_S = 5.0
-
-
-class FullDisk:
-    """A real store that can be told to refuse, with the error that it raises itself when the disk is full."""
-
-    def __init__(self, store: DuckDBStore) -> None:
-        self.store = store
-        self.is_full = False
-
-    def __getattr__(self, name):
-        return getattr(self.store, name)
-
-    def commit(self, batches):
-        if self.is_full:
-            raise StoreRefusedError("no space left on device")
-        return self.store.commit(batches)
-
-
-@dataclass
-class Centre:
-    """The parts around the pipeline, and what came out of them."""
-
-    store: FullDisk
-    clock: HandClock = field(default_factory=HandClock)
-    catalogue: Catalogue = field(default_factory=lambda: Catalogue(site="demo", drill=False))
-    intake: Intake = field(default_factory=Intake)
-    replies: Replies = field(default_factory=Replies)
-    presence: PresenceBook = field(default_factory=PresenceBook)
-    commits: list[Commit] = field(default_factory=list)
-    handed_on: asyncio.Event = field(default_factory=asyncio.Event)
-    now_s: float = 1000.0
-    pipeline: Pipeline = field(init=False)
-
-    def __post_init__(self) -> None:
-        admission = Admission(self.catalogue, QualityControl(), self.clock, now_s=lambda: self.now_s)
-        announcements = self.store.announcements()
-        admission.restore(announcements)
-        self.pipeline = Pipeline(
-            self.store,
-            admission,
-            self.intake,
-            self.replies,
-            self.presence,
-            self.clock,
-            self.take,
-            saved=dict(announcements),
-            now_s=lambda: self.now_s,
-        )
-
-    async def take(self, commit: Commit) -> None:
-        self.commits.append(commit)
-        self.handed_on.set()
-
-    async def next_commit(self) -> Commit:
-        async with asyncio.timeout(_DEADLINE_S):
-            while not self.commits:
-                self.handed_on.clear()
-                await self.handed_on.wait()
-        return self.commits.pop(0)
-
-    async def next_ack(self) -> Ack:
-        async with asyncio.timeout(_DEADLINE_S):
-            ((_, ack),) = await self.replies.next()
-        return ack
-
-    def announce(self, *series, source=SOURCE, **changes) -> None:
-        self.intake.put(Message(source, Channel.ANNOUNCE, encode(announce(*series, **changes))))
-
-    def send(self, *batches, source=SOURCE) -> None:
-        for one in batches:
-            self.intake.put(Message(source, Channel.DATA, encode_batch(one, Lane.LIVE)))
+from tests.unit.ingest_centre import DEADLINE_S, Centre, FullDisk, committed, held, running
+from tests.unit.ingest_data import SOURCE, batch, ids, level
 
 
 @pytest.fixture
@@ -103,22 +22,6 @@ def store(tmp_path):
     store = DuckDBStore(tmp_path / "store.duckdb")
     yield FullDisk(store)
     store.close()
-
-
-@asynccontextmanager
-async def running(centre: Centre):
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(centre.pipeline.run())
-        yield centre
-        task.cancel()
-
-
-def committed(ack: Ack) -> list[tuple[int, tuple[tuple[int, int], ...]]]:
-    return [(epoch.epoch, epoch.committed) for epoch in ack.epochs]
-
-
-def held(ack: Ack) -> list[tuple[int, tuple[tuple[int, int], ...]]]:
-    return [(epoch.epoch, epoch.held) for epoch in ack.epochs]
 
 
 async def test_a_batch_is_checked_stored_acknowledged_and_handed_on(store):
@@ -150,7 +53,7 @@ async def test_a_drill_waits_until_the_engine_has_seen_what_was_acknowledged(sto
         centre.announce(level("a"), level("b"))
         centre.send(batch(1, [3.0, 4.0]))
         await centre.next_ack()
-        async with asyncio.timeout(_DEADLINE_S):
+        async with asyncio.timeout(DEADLINE_S):
             await centre.handed_on.wait()
     assert seen == [1]
     assert centre.clock.holds == 0
@@ -222,6 +125,9 @@ async def test_a_colliding_series_refuses_its_batches_with_the_reason(store):
     async with running(Centre(store)) as centre:
         centre.announce(level("a"))
         centre.announce(level("a"), level("b"), source="demo/gw-2")
+        centre.send(batch(1, [1.0, 2.0], source="demo/gw-2"), source="demo/gw-2")
+        assert (await centre.next_ack()).announce, "nobody knows yet whether the other one lives"
+        centre.presence.heard(SOURCE, centre.now_s + 1, 0)
         centre.send(batch(1, [1.0, 2.0], source="demo/gw-2"), source="demo/gw-2")
         ack = await centre.next_ack()
         assert "already announced by demo/gw-1" in ack.epochs[0].refused[0].reason

@@ -169,6 +169,7 @@ export default {
   'part.store': 'Store',
   'part.engine': 'Engine',
   'part.delivery': 'Delivery',
+  'part.gateways': 'Gateways',
 
   'status.down': 'down',
   'status.degraded': 'degraded',

@@ -169,6 +169,7 @@ export default {
   'part.store': '存储',
   'part.engine': '研判',
   'part.delivery': '发送',
+  'part.gateways': '网关',
 
   'status.down': '中断',
   'status.degraded': '降级',
