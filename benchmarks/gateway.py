@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
@@ -37,6 +37,7 @@ _SETTLE_S: Final = 6.0
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _ANSWERS: Final = [os.urandom(2 * _VALUES) for _ in range(256)]
 _REQUEST: Final = b"\x03" + (0).to_bytes(2, "big") + _VALUES.to_bytes(2, "big")
+_REQUEST_BYTES: Final = 12
 _SPAWN: Final = multiprocessing.get_context("spawn")
 
 
@@ -49,30 +50,51 @@ class Use(NamedTuple):
 
 
 class Device(asyncio.Protocol):
-    """A Modbus TCP server with 30 holding registers, which are other ones at each reading."""
+    """A Modbus TCP server with 30 holding registers, which are other ones at each reading; as many units as answer."""
 
-    def __init__(self) -> None:
-        self._asked = id(self)
+    def __init__(self, answering: int) -> None:
+        self._answering, self._asked, self._rest = answering, id(self), b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Somebody polls."""
         self._transport: Any = transport
 
     def data_received(self, data: bytes) -> None:
-        """Answer; the clients here have one request of 12 bytes on its way."""
+        """Answer all requests that are whole; reads of registers have 12 bytes."""
+        data = self._rest + data
+        whole = len(data) - len(data) % _REQUEST_BYTES
+        self._rest = data[whole:]
+        for at in range(0, whole, _REQUEST_BYTES):
+            self._answer(data[at : at + _REQUEST_BYTES])
+
+    def _answer(self, request: bytes) -> None:
+        if request[6] > self._answering:
+            return
         self._asked += 1
-        values = _ANSWERS[self._asked % 256]
-        asked = len(data) == 12 and data[7:] == _REQUEST
-        pdu = bytes((3, len(values))) + values if asked else b"\x83\x02"
-        self._transport.write(data[:4] + (len(pdu) + 1).to_bytes(2, "big") + data[6:7] + pdu)
+        first, count = int.from_bytes(request[8:10], "big"), int.from_bytes(request[10:12], "big")
+        values = _ANSWERS[self._asked % 256][2 * first : 2 * (first + count)]
+        right = request[7] == 3 and first + count <= _VALUES
+        pdu = bytes((3, len(values))) + values if right else bytes((request[7] | 0x80, 2))
+        self._transport.write(request[:4] + (len(pdu) + 1).to_bytes(2, "big") + request[6:7] + pdu)
 
 
-def serve_devices(pipe: Connection, n: int) -> None:
-    """The process of the devices: tells their ports."""
+@contextmanager
+def devices(n: int, answering: int = 255) -> Iterator[list[int]]:
+    """Devices in a process of their own: their ports. Units above ``answering`` never answer."""
+    ours, theirs = multiprocessing.Pipe()
+    process = _SPAWN.Process(target=_serve, args=(theirs, n, answering))
+    process.start()
+    try:
+        yield ours.recv()
+    finally:
+        process.terminate()
+        process.join(10)
 
+
+def _serve(pipe: Connection, n: int, answering: int) -> None:
     async def serve() -> None:
         loop = asyncio.get_running_loop()
-        servers = [await loop.create_server(Device, "127.0.0.1", 0) for _ in range(n)]
+        servers = [await loop.create_server(lambda: Device(answering), "127.0.0.1", 0) for _ in range(n)]
         pipe.send([server.sockets[0].getsockname()[1] for server in servers])
         await asyncio.Event().wait()
 
@@ -101,8 +123,8 @@ def poll_bare(ports: list[int], answers: Any) -> None:
     run_until_done(poll_all())
 
 
-def write_settings(folder: Path, broker: str, ports: list[int]) -> Path:
-    """gateway.yaml with a bus for each device, and the profile of the devices."""
+def write_profile(folder: Path) -> None:
+    """bench.yaml: the profile of the devices."""
     points = "".join(
         f"  - {{name: p{at}, quantity: water_level, unit: mm, register: holding {at} u16, valid: [0, 65535]}}\n"
         for at in range(_VALUES)
@@ -116,14 +138,23 @@ def write_settings(folder: Path, broker: str, ports: list[int]) -> Path:
         "    values: {p0: 0.0}\n    source: Built by hand.\n",
         encoding="utf-8",
     )
-    stations = "".join(
-        f"  - {{id: st-{n}, name: {{zh: 站 {n}, en: Station {n}}}, kind: river, lat: 25.2, lon: 119.1, town: t}}\n"
-        for n in range(len(ports))
-    )
+
+
+def write_settings(folder: Path, broker: str, ports: list[int], units: int = 1) -> Path:
+    """gateway.yaml with a bus for each port and ``units`` devices on it, and their profile."""
+    write_profile(folder)
     buses = "".join(
-        f"  - {{name: bus-{n}, tcp: {{host: 127.0.0.1, port: {port}}}, devices: [{{name: dev-{n}, profile: bench.yaml,"
-        f" station: st-{n}, period_s: 1}}]}}\n"
+        f"  - name: bus-{n}\n    tcp: {{host: 127.0.0.1, port: {port}}}\n    devices:\n"
+        + "".join(
+            f"      - {{name: d{n}-{unit}, profile: bench.yaml, unit: {unit}, station: st-{n}-{unit}, period_s: 1}}\n"
+            for unit in range(1, units + 1)
+        )
         for n, port in enumerate(ports)
+    )
+    stations = "".join(
+        f"  - {{id: st-{n}-{unit}, name: {{zh: 站, en: Station}}, kind: river, lat: 25.2, lon: 119.1, town: t}}\n"
+        for n in range(len(ports))
+        for unit in range(1, units + 1)
     )
     path = folder / "gateway.yaml"
     text = f"site: bench\nnode: gw\nbroker: {broker}\nspool: {{dir: spool}}\nstations:\n{stations}buses:\n{buses}"
@@ -155,8 +186,10 @@ async def watch(pid: int, counted: Callable[[], int], options: argparse.Namespac
     return found
 
 
-async def watch_gateway(folder: Path, ports: list[int], options: argparse.Namespace) -> str:
-    """Broker, ingest and the gateway for the length of the windows; a line of the table."""
+async def watch_gateway(
+    folder: Path, broker: str, ports: list[int], options: argparse.Namespace, units: int = 1
+) -> str:
+    """Ingest and the gateway for the length of the windows; a line of the table."""
     from ingest.service import Ingest  # here, so that the peer's process does not load it
     from ingest.store.duckdb import DuckDBStore
 
@@ -164,20 +197,19 @@ async def watch_gateway(folder: Path, ports: list[int], options: argparse.Namesp
         return
 
     store = DuckDBStore(folder / "store.duckdb")
-    async with embedded_broker(folder / "broker") as broker:
-        path = write_settings(folder, broker, ports)
-        rng = np.random.default_rng()
-        ingest = Ingest(store, parse_broker(broker), SystemClock(), on_commit, site="bench", drill=False, rng=rng)
-        async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(ingest.run())
-            await ingest.subscriber.connected.wait()
-            with gateway(path) as pid:
-                uses = await watch(pid, lambda: ingest.stats.rows, options)
-                peak_mb = memory_mb(pid, "VmHWM")
-            running.cancel()
+    path = write_settings(folder, broker, ports, units)
+    rng = np.random.default_rng()
+    ingest = Ingest(store, parse_broker(broker), SystemClock(), on_commit, site="bench", drill=False, rng=rng)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(ingest.run())
+        await ingest.subscriber.connected.wait()
+        with gateway(path) as pid:
+            uses = await watch(pid, lambda: ingest.stats.rows - store.missing_count(), options)
+            peak_mb = memory_mb(pid, "VmHWM")
+        running.cancel()
     missing = store.missing_count()
     store.close()
-    return line(f"petrel gateway run ({missing} readings missing)", len(ports), uses, peak_mb)
+    return line(f"petrel gateway run ({missing} readings missing)", units * len(ports), uses, peak_mb)
 
 
 @contextmanager
@@ -219,26 +251,18 @@ def line(what: str, devices: int, uses: list[Use], peak_mb: float) -> str:
     return f"| {what} | {devices} | {spread(cores, 3)} | {spread(rss_mb, 1)} | {peak_mb:.1f} | {spread(rate, 0)} |"
 
 
-async def measure(devices: int, options: argparse.Namespace) -> None:
+async def measure(n: int, options: argparse.Namespace) -> None:
     """Print the two lines of one size."""
-    ours, theirs = multiprocessing.Pipe()
-    process = _SPAWN.Process(target=serve_devices, args=(theirs, devices))
-    process.start()
-    try:
-        ports = await asyncio.to_thread(ours.recv)
-        with ExitStack() as stack:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            print(await watch_gateway(folder, ports, options), flush=True)
+    with devices(n) as ports:
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            async with embedded_broker(folder / "broker") as broker:
+                print(await watch_gateway(folder, broker, ports, options), flush=True)
         print(await watch_peer(ports, options), flush=True)
-    finally:
-        process.terminate()
-        process.join(10)
 
 
-def main() -> None:
-    """Measure, and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--devices", type=int, nargs="+", default=[100, 500])
+def begin(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Read the options, those of the windows too, and print the head of the table."""
     parser.add_argument("--windows", type=int, default=5)
     parser.add_argument("--window-s", type=float, default=8.0)
     options = parser.parse_args()
@@ -249,8 +273,16 @@ def main() -> None:
         f"{options.windows} windows of {options.window_s:g} s: median (least-most)\n"
     )
     print("| what | devices | cores | RSS MB | peak MB | values/s |\n|---|---:|---|---|---:|---|", flush=True)
-    for devices in options.devices:
-        asyncio.run(measure(devices, options))
+    return options
+
+
+def main() -> None:
+    """Measure, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--devices", type=int, nargs="+", default=[100, 500])
+    options = begin(parser)
+    for n in options.devices:
+        asyncio.run(measure(n, options))
 
 
 if __name__ == "__main__":
