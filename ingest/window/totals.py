@@ -4,6 +4,9 @@ A gain is ``(x - x') mod M``; one that the quantity cannot make in that time is 
 (HAZARDS 2). Late rows are put between their neighbours: the gain across the gap that they split is taken back and
 the two parts are added, so that the sums are those of the right order. Within one minute only the first and the last
 reading are kept, so a reset that a late row of the same minute would reveal stays hidden.
+
+What somebody pours into a gauge to test it is no rain: rows that say so (BAD, MANUAL) are no samples, and nothing is
+gained up to each of them, so that the next usable row is measured from the last of them. Late ones are left away.
 """
 
 from dataclasses import dataclass
@@ -26,7 +29,7 @@ _MOST_ROLLED: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Usable rows sorted by row (a slot, or a row of the grid) and time; arrays of shape (n,)."""
+    """Rows sorted by row (a slot, or of the grid) and time, usable or made by hand (BAD); arrays of shape (n,)."""
 
     row: I64
     time_ns: I64
@@ -52,6 +55,8 @@ class _Pieces:
     """Gain between the first and the last."""
     count: I64
     suspect: I64
+    by_hand: Mask
+    """Whether the first was made by hand."""
 
     def take(self, chosen: Mask) -> "_Pieces":
         return _Pieces(*(getattr(self, name)[chosen] for name in self.__slots__))
@@ -68,6 +73,8 @@ class TotalGrid(Grid):
         self._last: F64 = np.zeros((0, minutes))
         self._first_ms: NDArray[np.uint16] = np.zeros((0, minutes), np.uint16)
         self._last_ms: NDArray[np.uint16] = np.zeros((0, minutes), np.uint16)
+        self._by_hand: I64 = np.zeros((0, minutes), np.int64)
+        """A minute in its own place: its first reading was made by hand, so nothing was gained up to it."""
 
     def grow(self, rows: int) -> None:
         """As in Grid."""
@@ -76,7 +83,7 @@ class TotalGrid(Grid):
             return
         super().grow(rows)
         self._modulus = np.concatenate([self._modulus, np.full(extra, np.nan)])
-        for name in ("_first", "_last", "_first_ms", "_last_ms"):
+        for name in ("_first", "_last", "_first_ms", "_last_ms", "_by_hand"):
             setattr(self, name, grown(getattr(self, name), rows))
 
     def set_modulus(self, row: int, modulus: float | None) -> None:
@@ -85,9 +92,10 @@ class TotalGrid(Grid):
 
     def put(self, rows: Rows, usable_ns: I64) -> None:
         """Take in rows; ``usable_ns`` (n,) is the newest usable time of each row's series so far."""
-        late = rows.time_ns < usable_ns
+        late = (rows.time_ns < usable_ns) | (rows.time_ns // MINUTE_NS < self.filled[rows.row])
         if not late.all():
             self._append(rows.take(~late))
+        late &= rows.quality <= Quality.SUSPECT
         if not late.any():
             return
         pieces = self._pieces(rows.take(late))
@@ -112,7 +120,9 @@ class TotalGrid(Grid):
         at = np.flatnonzero(~same)
         end = np.append(at[1:], len(minute)) - 1
         before = np.append(np.nan, rows.value[:-1])
-        inner = self._gain(rows.row, np.where(same, before, np.nan), rows.value, np.zeros(len(minute), np.int64))
+        by_hand = rows.quality > Quality.SUSPECT
+        within = np.where(same & ~by_hand, before, np.nan)
+        inner = self._gain(rows.row, within, rows.value, np.zeros(len(minute), np.int64))
         suspect = (rows.quality == Quality.SUSPECT).astype(np.int64)
         return _Pieces(
             rows.row[at],
@@ -122,8 +132,9 @@ class TotalGrid(Grid):
             rows.time_ns[at],
             rows.time_ns[end],
             np.add.reduceat(inner, at),
-            end - at + 1,
+            np.add.reduceat((~by_hand).astype(np.int64), at),
             np.add.reduceat(suspect, at),
+            by_hand[at],
         )
 
     def _append(self, rows: Rows) -> None:
@@ -132,7 +143,7 @@ class TotalGrid(Grid):
         filled = self.filled[pieces.row]
         before = np.where(fresh, self._last[pieces.row, filled % self.minutes], np.append(0.0, pieces.last[:-1]))
         since = np.where(fresh, filled, np.append(0, pieces.minute[:-1]))
-        before = np.where(since == NEVER, np.nan, before)
+        before = np.where((since == NEVER) | pieces.by_hand, np.nan, before)
         entry = self._gain(pieces.row, before, pieces.first, pieces.minute - since)
         self.append(Cells(pieces.row, pieces.minute, entry + pieces.inner, pieces.count, pieces.suspect), entry)
         self._keep(pieces, since != pieces.minute, np.ones(len(pieces.row), np.bool_))
@@ -142,6 +153,8 @@ class TotalGrid(Grid):
         at = pieces.row[first], column[first]
         self._first[at] = pieces.first[first]
         self._first_ms[at] = (pieces.first_ns[first] - pieces.minute[first] * MINUTE_NS) // 1_000_000
+        marked = first & pieces.by_hand
+        self._by_hand[pieces.row[marked], column[marked]] = pieces.minute[marked]
         at = pieces.row[last], column[last]
         self._last[at] = pieces.last[last]
         self._last_ms[at] = (pieces.last_ns[last] - pieces.minute[last] * MINUTE_NS) // 1_000_000
@@ -150,7 +163,7 @@ class TotalGrid(Grid):
         """Put one piece per series between its neighbours."""
         row, minute, column = pieces.row, pieces.minute, pieces.minute % self.minutes
         here, before, after = self._neighbours(row, minute)
-        old_first = np.where(here, self._first[row, column], np.nan)
+        old_first = np.where(here & (self._by_hand[row, column] != minute), self._first[row, column], np.nan)
         old_last = np.where(here, self._last[row, column], np.nan)
         first_ms, last_ms = ((moment - minute * MINUTE_NS) // 1_000_000 for moment in (pieces.first_ns, pieces.last_ns))
         earlier = ~here | (first_ms < self._first_ms[row, column])
@@ -172,7 +185,8 @@ class TotalGrid(Grid):
     ) -> None:
         """Move the gains across the gaps before and after a minute; a gain counts from the first minute of its gap."""
         left = np.where(before == NEVER, np.nan, self._last[row, before % self.minutes])
-        right = np.where(after == NEVER, np.nan, self._first[row, after % self.minutes])
+        open_ended = (after == NEVER) | (self._by_hand[row, after % self.minutes] == after)
+        right = np.where(open_ended, np.nan, self._first[row, after % self.minutes])
         entry = self._gain(row, left, new[0], minute - before) - self._gain(row, left, old[0], minute - before)
         since, base = np.where(here, minute, before), np.where(here, old[1], left)
         taken = self._gain(row, base, right, after - since)
@@ -192,8 +206,8 @@ class TotalGrid(Grid):
         counts = self.count[row[:, None], minutes % self.minutes].astype(np.int64)
         held = counts.copy()
         held[:, :-1] -= counts[:, 1:]
-        held[minutes < self.start[row][:, None]] = 0
-        filled = held > 0
+        filled = (held > 0) | (self._by_hand[row[:, None], minutes % self.minutes] == minutes)
+        filled &= minutes >= self.start[row][:, None]
         offset = minute[:, None]
         here = (filled & (minutes == offset)).any(axis=1)
         before = np.where(filled & (minutes < offset), minutes, NEVER).max(axis=1)

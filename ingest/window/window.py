@@ -8,7 +8,7 @@ import numpy as np
 from ingest.window.grid import NEVER, Cells, Grid, Span
 from ingest.window.totals import Rows, TotalGrid
 from telemetry.batch import F64, I64, U8, U16, Mask
-from telemetry.quality import Quality
+from telemetry.quality import Cause, Quality
 from telemetry.quantity import QUANTITIES, Kind
 from telemetry.series import Series
 from telemetry.span import MINUTE_NS, SECOND_NS
@@ -34,6 +34,8 @@ class Window:
         }
         for grid in self._grids.values():
             grid.grow(1)  # a probe whose series is absent looks at the first row, even where there is none
+        self._is_total = np.array([*(isinstance(grid, TotalGrid) for grid in self._grids.values()), False])
+        """By number of the grid; the last, -1, stands for none."""
         self._minutes = minutes
         self._names = tuple(self._grids)
         self._ids: I64 = np.zeros(0, np.int64)
@@ -115,7 +117,8 @@ class Window:
         order = np.lexsort((time_ns, slots))
         slots, time_ns, value, quality = slots[order], time_ns[order], value[order], quality[order]
         usable = quality <= Quality.SUSPECT
-        self._into_grids(Rows(slots, time_ns, value, quality), usable)
+        by_hand = (quality == Quality.BAD) & (cause[order] & Cause.MANUAL != 0) & self._is_total[self._grid_of[slots]]
+        self._into_grids(Rows(slots, time_ns, value, quality), usable | by_hand)
         last = np.append(slots[1:] != slots[:-1], True)
         at = slots[last]
         self.shown[at], self.shown_quality[at] = value[last], quality[last]
@@ -133,8 +136,8 @@ class Window:
         """Show the newest row of these series again."""
         self.shown[slots], self.shown_quality[slots] = self.value[slots], self.quality[slots]
 
-    def _into_grids(self, rows: Rows, usable: Mask) -> None:
-        grid_of = np.where(usable, self._grid_of[rows.row], -1)
+    def _into_grids(self, rows: Rows, wanted: Mask) -> None:
+        grid_of = np.where(wanted, self._grid_of[rows.row], -1)
         fits = self._in_time(rows, grid_of)
         self.too_old += int((~fits).sum())
         for index in np.unique(grid_of[fits]).tolist():

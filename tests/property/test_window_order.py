@@ -1,11 +1,15 @@
 """Whatever the order in which rows arrive, the window sums what a plain loop over the sorted rows sums."""
 
+from itertools import pairwise
+
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.window import Window
 from telemetry.clock import MINUTE_NS, SECOND_NS
+from telemetry.quality import Cause, Quality
 from telemetry.series import Series
 
 START = 28_000_000 * MINUTE_NS
@@ -63,3 +67,30 @@ def test_sums_do_not_depend_on_the_order_of_arrival(
     assert abs(wind.total[0] - sum(inside)) < 1e-9
     rain = hot.span("rain_total", np.array([0]), at, width)
     assert abs(rain.total[0] - oracle_gain(seconds, gains, minute, width)) < 1e-9
+
+
+@given(st.data())
+def test_tests_by_hand_bring_nothing_however_the_rows_are_cut_into_commits(data: st.DataObject) -> None:
+    """Oracle: a loop that measures each usable row from the row before it, and none to a row made by hand."""
+    n = data.draw(st.integers(1, 30))
+    seconds = sorted(data.draw(st.lists(st.integers(0, 1200), min_size=n, max_size=n, unique=True)))
+    value = np.cumsum(data.draw(st.lists(st.integers(0, 20), min_size=n, max_size=n))) / 10
+    hand = np.array(data.draw(st.lists(st.booleans(), min_size=n, max_size=n)))
+    gains = [
+        after - before for before, after, made in zip(value, value[1:], hand[1:].tolist(), strict=False) if not made
+    ]
+    window = Window(["flow_total"], minutes=60)
+    window.announce({1: Series(station="s", point="p", quantity="flow_total", unit="m3", valid=(0, 1e6), period_s=1.0)})
+    cuts = sorted(data.draw(st.sets(st.integers(0, n))) | {0, n})
+    for first, last in pairwise(cuts):
+        part = slice(first, last)
+        window.insert(
+            np.zeros(last - first, np.int64),
+            START + np.array(seconds[part], np.int64) * SECOND_NS,
+            value[part],
+            np.where(hand[part], Quality.BAD, Quality.GOOD).astype(np.uint8),
+            np.where(hand[part], Cause.MANUAL, 0).astype(np.uint16),
+        )
+    span = window.span("flow_total", np.zeros(1, np.int64), np.array([START + 1200 * SECOND_NS]), 60)
+    assert span.total[0] == pytest.approx(sum(gains), abs=1e-6)
+    assert span.count[0] == (~hand).sum()

@@ -5,7 +5,7 @@ import pytest
 
 from ingest.window import Window
 from telemetry.clock import MINUTE_NS
-from telemetry.quality import Quality
+from telemetry.quality import Cause, Quality
 from telemetry.series import Series
 
 START = 28_000_000 * MINUTE_NS
@@ -23,12 +23,14 @@ def window() -> Window:
     return made
 
 
-def put(window: Window, identity: int, *samples: tuple[float, float], quality: int = Quality.GOOD) -> None:
+def put(
+    window: Window, identity: int, *samples: tuple[float, float], quality: int = Quality.GOOD, cause: int = 0
+) -> None:
     n = len(samples)
     slots = window.slots(np.full(n, identity, np.int64))
     times = np.array([START + round(minute * MINUTE_NS) for minute, _ in samples], np.int64)
     value = np.array([value for _, value in samples])
-    window.insert(slots, times, value, np.full(n, quality, np.uint8), np.zeros(n, np.uint16))
+    window.insert(slots, times, value, np.full(n, quality, np.uint8), np.full(n, cause, np.uint16))
 
 
 def total(window: Window, identity: int, quantity: str, minute: int, width: int) -> tuple[float, int]:
@@ -144,3 +146,72 @@ def test_every_minute_can_be_read_alone(window: Window) -> None:
     slot = window.slots(np.array([WIND], np.int64))
     minutes = window.each_minute("wind_speed", slot, np.array([START + 2 * MINUTE_NS]), 4)[0]
     assert np.array_equal(minutes, [np.nan, 5.0, np.nan, 8.0], equal_nan=True)
+
+
+def by_hand(window: Window, identity: int, *samples: tuple[float, float]) -> None:
+    """Rows that maintenance has marked."""
+    put(window, identity, *samples, quality=Quality.BAD, cause=Cause.MANUAL)
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_water_poured_into_a_gauge_is_no_rain(window: Window, together: bool) -> None:
+    """Tips of a test stay in the counter; live rows come one by one, those of a warm start all at once."""
+    before, during, after = [(0, 10.0), (1, 10.2)], [(2, 15.0), (3, 30.2), (3.5, 30.2)], [(4, 30.4), (5, 30.5)]
+    if together:
+        samples = [*before, *during, *after]
+        n, marked = len(samples), np.isin(np.arange(len(samples)), [2, 3, 4])
+        window.insert(
+            window.slots(np.full(n, RAIN)),
+            np.array([START + round(minute * MINUTE_NS) for minute, _ in samples]),
+            np.array([value for _, value in samples]),
+            np.where(marked, Quality.BAD, Quality.GOOD).astype(np.uint8),
+            np.where(marked, Cause.MANUAL, 0).astype(np.uint16),
+        )
+    else:
+        for sample in before:
+            put(window, RAIN, sample)
+        for sample in during:
+            by_hand(window, RAIN, sample)
+        for sample in after:
+            put(window, RAIN, sample)
+    assert total(window, RAIN, "rain_total", 5, 60) == (pytest.approx(0.5), 4)
+    assert total(window, RAIN, "rain_total", 3, 2) == (0.0, 0)
+
+
+def test_real_rain_within_the_minute_of_a_test_counts(window: Window) -> None:
+    put(window, RAIN, (0, 10.0), (0.2, 10.2))
+    by_hand(window, RAIN, (0.4, 25.0))
+    put(window, RAIN, (0.6, 25.4), (0.8, 25.5))
+    assert total(window, RAIN, "rain_total", 0, 1) == (pytest.approx(0.7), 4)
+
+
+def test_a_counter_that_was_exchanged_under_maintenance_starts_where_it_is(window: Window) -> None:
+    put(window, RAIN, (0, 800.0))
+    by_hand(window, RAIN, (1, 801.0), (2, 0.0))
+    put(window, RAIN, (3, 0.2))
+    assert total(window, RAIN, "rain_total", 3, 10) == (pytest.approx(0.2), 2)
+
+
+def test_a_late_row_before_a_test_and_late_rows_of_a_test_bring_no_rain(window: Window) -> None:
+    put(window, RAIN, (0, 10.0))
+    by_hand(window, RAIN, (10, 30.0))
+    put(window, RAIN, (20, 30.1))
+    by_hand(window, RAIN, (9, 29.0))
+    put(window, RAIN, (5, 10.3))
+    put(window, RAIN, (9.5, 10.4), (10.5, 30.05))
+    for width in range(1, 30):
+        assert total(window, RAIN, "rain_total", 20, width)[0] <= 0.5 + 1e-9
+    assert total(window, RAIN, "rain_total", 20, 60)[0] == pytest.approx(0.5)
+
+
+def test_bad_rows_that_nobody_made_are_no_beginning(window: Window) -> None:
+    put(window, RAIN, (0, 10.0))
+    put(window, RAIN, (1, 30.0), quality=Quality.BAD)
+    put(window, RAIN, (2, 10.4))
+    assert total(window, RAIN, "rain_total", 2, 10) == (pytest.approx(0.4), 2)
+
+
+def test_tests_by_hand_of_other_quantities_are_no_samples(window: Window) -> None:
+    put(window, WIND, (0, 5.0))
+    by_hand(window, WIND, (1, 40.0))
+    assert total(window, WIND, "wind_speed", 1, 10) == (5.0, 1)
