@@ -38,6 +38,8 @@ from telemetry.broker import parse_broker, unreachable
 from telemetry.clock import LockstepClock
 from telemetry.settings import Document
 
+_BEGIN_S = 30.0
+"""So long may a gateway take to find its broker before data time passes all the same."""
 _SEED = 20260701
 """Of everything random that is not part of the world: jitter, client names."""
 
@@ -70,7 +72,11 @@ class Drill:
     start: Start
 
     async def play(self) -> None:
-        """Let data time pass to the end of the scenario, and whatever it caused come to its end."""
+        """Let data time pass to the end of the scenario, and whatever it caused come to its end.
+
+        Simulated devices wait for their moments from the start on: alone they would let the first minutes pass.
+        """
+        await self.gateway.uplink.ready(_BEGIN_S)
         await self.clock.run(self.options.scenario.end_ns)
         await self.service.centre.outbox.drained()
 

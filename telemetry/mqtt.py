@@ -5,7 +5,10 @@ the file. When the broker hung up meanwhile, that number is nobody's, which uvlo
 ("Bad file descriptor"), or already another socket's, which would then be watched in its place.
 """
 
-from typing import Any, Final
+import asyncio
+import math
+from collections.abc import Awaitable
+from typing import Any, Final, TypeVar
 
 import aiomqtt
 import paho.mqtt.client as paho
@@ -15,6 +18,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from telemetry.broker import PASSWORD, BrokerAddress
 from telemetry.tls import TlsError, explain
 
+T = TypeVar("T")
 _NOT_LET_IN: Final = (134, 135)
 """Reasons of CONNACK: bad user name or password, not authorised (MQTT 5, 3.2.2.2; 4 and 5 in MQTT 3.1.1)."""
 
@@ -54,6 +58,15 @@ class Client(aiomqtt.Client):
         self._client.on_log = None  # it costs a line of text for every message
         return self
 
+    async def _wait_for(self, fut: Awaitable[T], timeout: float | None) -> T:  # noqa: ASYNC109  # aiomqtt's
+        """As aiomqtt's, whose ``asyncio.wait_for`` swallows a stop that comes with the answer (Python 3.11)."""
+        longest_s = self.timeout if timeout is None else timeout
+        try:
+            async with asyncio.timeout(None if math.isinf(longest_s) else longest_s):
+                return await fut
+        except TimeoutError as exc:
+            raise aiomqtt.MqttError("Operation timed out") from exc
+
     def _why(self, exc: aiomqtt.MqttError) -> str:
         """One line for people on why there is no connection."""
         reason = getattr(exc, "rc", None)
@@ -77,6 +90,8 @@ class Client(aiomqtt.Client):
         reason_code: ReasonCode,
         properties: Properties | None = None,
     ) -> None:
+        if self._connected.cancelled():
+            return  # nobody waits for this connection any more
         if not self._connected.done():
             hint = "" if self._broker.tls else "; a port that expects mqtts:// does so"
             self._connected.set_exception(aiomqtt.MqttError(f"the broker hung up before it answered{hint}"))

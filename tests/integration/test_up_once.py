@@ -56,6 +56,26 @@ def test_a_folder_that_holds_a_run_is_refused_and_left_alone(scenario: Path, tmp
     assert {path: path.stat().st_mtime_ns for path in data.rglob("*") if path.is_file()} == kept
 
 
+async def test_data_time_waits_for_the_gateway_to_begin(scenario: Path, tmp_path: Path) -> None:
+    """Every device is asked every five minutes, each at its own moment: the first five count."""
+    first = load_scenario(str(scenario)).settings
+    for hours in (1 / 12, 2 / 12):
+        (tmp_path / f"{hours}").mkdir()
+    short, long = [
+        await show.to_the_end(
+            Options(
+                scenario=msgspec.structs.replace(first, hours=hours),
+                data=tmp_path / f"{hours}",
+                host="127.0.0.1",
+                port=0,
+                speed=float("inf"),
+            )
+        )
+        for hours in (1 / 12, 2 / 12)
+    ]
+    assert short.polled > 0.8 * (long.polled - short.polled) > 0
+
+
 async def test_the_figures_of_a_run_are_its_own(scenario: Path, tmp_path: Path) -> None:
     """Whatever the store held before: nobody's rows stand in for those that this run lost."""
     options = Options(

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 
+import aiomqtt
 import pytest
 import uvloop
 
@@ -35,3 +36,21 @@ def test_a_socket_that_closed_meanwhile_is_not_watched(new_loop, is_reused):
     """Neither a traceback about a bad descriptor, nor another socket watched that got its number."""
     with asyncio.Runner(loop_factory=new_loop) as runner:
         assert runner.run(closing_early(is_reused=is_reused)) == []
+
+
+async def test_a_stop_in_the_moment_of_the_answer_is_a_stop():
+    """A centre or gateway that is told to end just as its broker answers does; wait_for went on."""
+    client = Client(BrokerAddress("127.0.0.1", 1883), None)
+    answer = asyncio.get_running_loop().create_future()
+    waiting = asyncio.create_task(client._wait_for(answer, timeout=None))
+    await asyncio.sleep(0)
+    answer.set_result(None)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+async def test_no_answer_is_an_error_after_the_deadline():
+    client = Client(BrokerAddress("127.0.0.1", 1883), None)
+    with pytest.raises(aiomqtt.MqttError, match="timed out"):
+        await client._wait_for(asyncio.get_running_loop().create_future(), timeout=0.01)
