@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from edge_agent.compiled import BusPlan
+from edge_agent.drivers.modbus import frames
 from edge_agent.lines.line import LineDownError
 from edge_agent.opened import opened
 from tests.integration.edge.unruly import KINDS, POINTS, UNITS, Unruly
@@ -107,3 +108,27 @@ async def test_an_unruly_line_gives_no_wrong_value(end, profile, plans, request,
     done = sum((line.done for line in lines), Counter())
     assert done.keys() == KINDS.keys()
     assert found["right"] > 0.6 * found["exchanges"]
+
+
+SOMETHING_ELSE = {"noise": b"\x55" * 12, "a neighbour's": frames.wrap_rtu(2, b"\x03\x02\x00\x07")}
+
+
+@pytest.mark.parametrize("first", SOMETHING_ELSE.values(), ids=SOMETHING_ELSE)
+async def test_an_answer_behind_something_else_is_not_that_to_the_next_question(
+    first, rtu_peer, answering, profile, plans, polling
+):
+    """P16: what comes first is refused at once, but the device may still answer; b is asked for as a was."""
+
+    def script(request: bytes):
+        late = request[3] == 0
+        return [(0, first), (0.05, answering(request))] if late else [(0.08, answering(request))]
+
+    name = profile(("a", "holding 0 u16"), ("b", "holding 9 u16"), extra="holes: [holding 1-8]")
+    peer = rtu_peer(script)
+    device = f"{{name: d, profile: {name}, unit: 1, station: s, period_s: 0.1}}"
+    (plan,) = plans(f"buses: [{{name: line, timeout_s: 0.2, serial: {{port: {peer.port}}}, devices: [{device}]}}]")
+    async with polling([plan]) as (_, sink):
+        await sink.until(lambda got: len(got) >= 4)
+    a, b = (np.array(sink.values(int(series))) for series in plan.devices[0].ids)
+    assert np.isnan(a).all()
+    assert set(b[~np.isnan(b)].tolist()) == {109.0}
