@@ -17,7 +17,7 @@ from gateway.settings import GatewayPlan, GatewaySettings, compile_gateway
 from telemetry.orders import Change
 from telemetry.settings import Document, SettingsError, parse
 
-_VISITED: Final = ("site", "node", "spool", "drill", "quota", "remote")
+_VISITED: Final = ("site", "node", "spool", "drill", "quota", "metrics", "remote")
 """What says who the gateway is, or what an open file depends on: changed by a visit and a restart."""
 _PROFILE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\.yaml")
 _LONGEST_DIFF: Final = 16_000
