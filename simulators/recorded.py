@@ -126,7 +126,8 @@ class _Row(NamedTuple):
 def _table(path: Path, skip: int) -> tuple[tuple[str, ...], list[_Row]]:
     """The headers and the rows of a file; blank lines are no rows. Raises SettingsError.
 
-    A cell too many or too few may be a decimal comma, or a line that was cut: nobody knows which cells are right.
+    A cell too many or too few may be a decimal comma, or a line that was cut: nobody knows which cells are right. Empty
+    ones too many are commas at the end of a line, which some archives write and which leave no doubt.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
@@ -139,9 +140,9 @@ def _table(path: Path, skip: int) -> tuple[tuple[str, ...], list[_Row]]:
         raise SettingsError(f"{path}:{skip + 1}: nothing, expected a header with the names of the columns")
     (_, known), *rows = table
     for line, cells in rows:
-        if len(cells) != len(known):
+        if len(cells) < len(known) or any(cells[len(known) :]):
             raise SettingsError(f"{path}:{line}: {len(cells)} cells, expected {len(known)} as in the header")
-    return tuple(known), [_Row(line, dict(zip(known, cells, strict=True))) for line, cells in rows]
+    return tuple(known), [_Row(line, dict(zip(known, cells, strict=False))) for line, cells in rows]
 
 
 def _time_ns(path: Path, row: _Row, layout: Layout) -> int:

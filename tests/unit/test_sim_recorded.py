@@ -114,3 +114,9 @@ def test_water_main_crosses_a_clock_change_without_one():
     assert (np.diff(main.time_ns) % HOUR_NS == 0).all()
     assert main.values["flow"][0] == pytest.approx(100.59 * 3.6)
     assert main.end_ns - main.time_ns[-1] == HOUR_NS
+
+
+def test_a_comma_at_the_end_of_a_line_is_no_cell(tmp_path):
+    """As Canada's tide gauges are archived."""
+    found = read(written(tmp_path, HEADER + f"{TEN},1.5,\n{ELEVEN},2.5,,\n"), LAYOUT)
+    assert found.values["main"].tolist() == pytest.approx([5.4, 9.0])
