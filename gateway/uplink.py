@@ -16,6 +16,7 @@ from gateway.mailbox import Mailbox
 from gateway.spool import Entry, Spool
 from gateway.timing import Timing, UplinkCounts
 from telemetry.broker import BrokerAddress
+from telemetry.cancellation import Requests
 from telemetry.topics import Channel, topic
 from telemetry.wire import Ack, Announce, Lane, Presence, Status, decode, encode
 
@@ -106,13 +107,14 @@ class Uplink:
     async def run(self) -> None:
         """Stay connected until cancelled; the last word is a retained ``offline``."""
         shortest_s, longest_s = self._timing.reconnect_s
-        delay_s = shortest_s
+        delay_s, requests = shortest_s, Requests()
         while True:
             started_s = time.monotonic()
             try:
                 await self._session()
             except* LOSSES as group:
                 self._lost(group)
+            requests.forget_newer()
             if time.monotonic() - started_s > self._timing.steady_s:
                 delay_s = shortest_s
             with suppress(TimeoutError):
@@ -138,10 +140,8 @@ class Uplink:
 
     def _connection(self) -> Connection:
         will = (self._topic(Channel.STATUS), encode(Status(presence=Presence.OFFLINE)))
-        identifier = f"petrel-{self._source.replace('/', '-')}"
-        return Connection(
-            self._broker, identifier, self._password, will=will, take=self._receive, deadline_s=self._timing.deadline_s
-        )
+        name, wait_s = f"petrel-{self._source.replace('/', '-')}", self._timing.deadline_s
+        return Connection(self._broker, name, self._password, will=will, take=self._receive, deadline_s=wait_s)
 
     async def _greet(self, link: Connection) -> None:
         """Listen first, so that no acknowledgement is missed; then say who we are; then send what is open."""

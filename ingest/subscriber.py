@@ -22,6 +22,7 @@ from ingest.presence import PresenceBook
 from ingest.replies import Answers, Replies
 from ingest.watches import Watches
 from telemetry.broker import BrokerAddress
+from telemetry.cancellation import Requests
 from telemetry.clock import Clock
 from telemetry.mqtt import Client
 from telemetry.topics import Channel, parse, topic
@@ -79,13 +80,14 @@ class Subscriber:
 
     async def run(self) -> None:
         """Stay connected until cancelled; waits 0.2 to 30 s between attempts, jittered."""
-        delay_s = _BACKOFF_S[0]
+        delay_s, requests = _BACKOFF_S[0], Requests()
         while True:
             started_s = time.monotonic()
             try:
                 await self._session()
             except* (aiomqtt.MqttError, OSError) as group:
                 self.problem = f"{self._broker}: {_first(group)}"
+            requests.forget_newer()
             self.connected.clear()
             self._replies.clear()
             if time.monotonic() - started_s > _DEADLINE_S:
