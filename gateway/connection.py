@@ -9,7 +9,7 @@ import asyncio
 import math
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Final, TypeVar, cast
 
@@ -23,6 +23,8 @@ from telemetry.mqtt import Client
 LOSSES: Final = (MqttError, TimeoutError)
 """What every method may raise: there is no connection, or no answer in time."""
 _KEEPALIVE_S: Final = 20
+_UNANSWERED: Final = 8
+"""Messages of QoS 1 without the broker's receipt at most: an announcement and an answer may meet. Rows are QoS 0."""
 _REFUSED: Final = 0x80
 _SOCKET: Final = (
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
@@ -64,19 +66,18 @@ class Connection(Client):
             timeout=math.inf,
             keepalive=_KEEPALIVE_S,
             queue_type=_passing_to(take),
-            max_queued_outgoing_messages=1,
+            max_queued_outgoing_messages=_UNANSWERED,
             socket_options=_SOCKET,
         )
         self._deadline_s = deadline_s
         self._client.connect_timeout = deadline_s / 2  # the rest is for the handshake of MQTT
 
     async def __aenter__(self) -> "Connection":
-        try:
+        with ExitStack() as unless_open:
+            unless_open.callback(self._client.disconnect)
             async with asyncio.timeout(self._deadline_s):
                 await super().__aenter__()
-        except BaseException:
-            self._client.disconnect()
-            raise
+            unless_open.pop_all()
         return self
 
     async def __aexit__(
