@@ -110,7 +110,7 @@ export default {
   'map.in': 'Zoom in',
   'map.out': 'Zoom out',
   'map.whole': 'Whole district',
-  'map.stale': 'Hatched: stale',
+  'map.stale': 'Hatched: unknown or stale',
   'map.refused': 'not drawn, coordinate system unknown: {ids}',
   'map.broken': 'This computer can’t draw the map; the list and the charts work as usual.',
 

@@ -110,7 +110,7 @@ export default {
   'map.in': '放大',
   'map.out': '缩小',
   'map.whole': '看全区',
-  'map.stale': '斜纹：数据过时',
+  'map.stale': '斜纹：未知或数据过时',
   'map.refused': '坐标系不明，未绘制：{ids}',
   'map.broken': '这台电脑画不出地图，列表和图表照常可用。',
 
