@@ -1,4 +1,4 @@
-"""Buses and devices as they stand in ``gateway.yaml``; ``edge_agent.compiler`` makes plans of them."""
+"""Buses and devices as they stand in ``gateway.yaml``; ``edge_agent.compile`` makes plans of them."""
 
 from typing import Literal
 

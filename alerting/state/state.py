@@ -1,6 +1,7 @@
 """State: the one door to the centre's SQLite file. Events, their deliveries and the cursor commit together."""
 
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -51,11 +52,10 @@ class State:
     async def open(cls, path: Path, route: Route, wall: Clock) -> "State":
         """Open the file, make or migrate its tables; raises StateError. ``wall`` is real time, not a drill's."""
         state = cls(path, route, wall)
-        try:
+        async with AsyncExitStack() as unless_open:
+            unless_open.push_async_callback(state.close)
             await state._database.open()
-        except BaseException:
-            await state.close()
-            raise
+            unless_open.pop_all()
         return state
 
     async def close(self) -> None:

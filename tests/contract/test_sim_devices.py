@@ -127,13 +127,13 @@ def gate_is_open(profile, name, memory) -> bool:
     return gate.min <= field <= gate.max
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if any(p.quantity not in OWN for p in registry.load(name).points)]
+)
 def test_the_choices_of_a_site_reach_the_twin(name):
     """Another name and a zero: the world is asked under the site's name, the device shows the value less the zero."""
     profile = registry.load(name)
-    point = next((one for one in profile.points if one.quantity not in OWN), None)
-    if point is None:
-        pytest.skip("the device knows about nothing but itself")
+    point = next(one for one in profile.points if one.quantity not in OWN)
     asked = []
 
     def observe(station, name, quantity, time_ns):

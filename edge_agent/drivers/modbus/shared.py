@@ -28,8 +28,8 @@ class SharedLine:
 
     async def connect(self) -> None:
         """Open it, unless somebody else has done so meanwhile; raises LineDownError within the line's timeout."""
-        async with self.reserved():
-            pass
+        async with self._lock:
+            await self._open()
 
     async def transact(self, call: Call) -> bytes:
         """The data of the answer; see ``Line``."""
@@ -41,9 +41,7 @@ class SharedLine:
     async def reserved(self) -> AsyncIterator[Line]:
         """The line, open, for nobody else until the end of the block; raises LineDownError when it can't be opened."""
         async with self._lock:
-            self._check()
-            if not self._line.connected:
-                await self._line.connect()
+            await self._open()
             yield self._line
 
     async def retire(self) -> None:
@@ -55,6 +53,11 @@ class SharedLine:
     def close(self) -> None:
         """Let go of it; whoever waits for an answer is told."""
         self._line.close()
+
+    async def _open(self) -> None:
+        self._check()
+        if not self._line.connected:
+            await self._line.connect()
 
     def _check(self) -> None:
         """Another line may have its port by now."""
