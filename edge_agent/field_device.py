@@ -1,8 +1,9 @@
 """One device of another protocol than Modbus being polled: a conversation on a line that it may share."""
 
 from edge_agent.compiled import FieldDevicePlan
-from edge_agent.drivers.contract import Ask, Conversation, FrameError, Numbers, Polled, RefusedError
+from edge_agent.drivers.contract import Ask, FrameError, Polled, RefusedError
 from edge_agent.fields import FieldDecoder
+from edge_agent.lines.conversation import carry
 from edge_agent.lines.half_duplex import HalfDuplex
 from edge_agent.lines.line import GarbledError, LineError
 from edge_agent.poll import Poll
@@ -18,37 +19,18 @@ class FieldDevice:
     async def poll(self, due_ns: int) -> Poll:  # it learns nothing for the next one
         """Ask for everything; a conversation that breaks off brings nothing, a refusal is the device's own word."""
         try:
-            numbers = await self._converse(self._protocol.poll(self.plan.address, self._decoder.fields))
+            numbers = await carry(self._protocol.poll(self.plan.address, self._decoder.fields), self._ask)
         except LineError as exc:
             return Poll(None, exc)
         except RefusedError as exc:
             return Poll(self._decoder.decode({}), exc)
+        except FrameError as exc:
+            self._line.counters.garbled += 1
+            self._line.spoil()
+            return Poll(None, GarbledError(f"{self.plan.address}: {exc}"))
         return Poll(self._decoder.decode(numbers))
-
-    async def _converse(self, talk: Conversation) -> Numbers:
-        """Carry a conversation to its end; raises LineError where it breaks off, RefusedError where it is refused."""
-        try:
-            ask = next(talk)
-            while True:
-                ask = self._said(talk, await self._ask(ask))
-        except StopIteration as done:
-            numbers: Numbers = done.value
-            return numbers
-        finally:
-            talk.close()
 
     async def _ask(self, ask: Ask) -> bytes:
         frame = await self._line.exchange(ask, self.plan.address, self.plan.address, self.plan.pause_s)
         self._line.counters.answers += 1
         return frame
-
-    def _said(self, talk: Conversation, frame: bytes) -> Ask:
-        """The next step after an answer; StopIteration ends the conversation, RefusedError as well."""
-        try:
-            return talk.send(frame)
-        except RefusedError:
-            raise
-        except FrameError as exc:
-            self._line.counters.garbled += 1
-            self._line.spoil()
-            raise GarbledError(f"{self.plan.address}: {exc}") from exc

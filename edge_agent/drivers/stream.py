@@ -4,11 +4,11 @@ Both are bounded, do no I/O, and give the same whatever the pieces in which the 
 """
 
 import re
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
-from edge_agent.drivers.contract import FrameError, Refused
+from edge_agent.drivers.contract import Event, FrameError, Refused
 from telemetry.span import SECOND_NS
 
 T = TypeVar("T")
@@ -20,6 +20,22 @@ MAX_MESSAGES: Final = 4
 MAX_PACKAGES: Final = 256
 MAX_MESSAGE_BYTES: Final = 64 * 1024
 _PATIENCE_NS: Final = 120 * SECOND_NS
+
+
+def events(
+    found: Iterable[T | Refused], take: Callable[[T], Iterable[Event]], refuse: Callable[[T, FrameError], Refused]
+) -> list[Event]:
+    """What comes of frames, in order: what ``take`` makes of each up to its error, which ``refuse`` puts into words."""
+    told: list[Event] = []
+    for one in found:
+        if isinstance(one, Refused):
+            told.append(one)
+            continue
+        try:
+            told.extend(take(one))
+        except FrameError as exc:
+            told.append(refuse(one, exc))
+    return told
 
 
 class Splitter(Generic[T]):

@@ -20,6 +20,7 @@ from edge_agent.drivers.modbus.driver import Call, Line
 from edge_agent.drivers.modbus.rtu import RtuLine
 from edge_agent.drivers.modbus.tcp import TcpLine
 from edge_agent.drivers.sdi12 import driver as sdi12
+from edge_agent.lines.conversation import carry
 from edge_agent.lines.half_duplex import TURNAROUND_S, HalfDuplex
 from edge_agent.lines.line import GarbledError, LineDownError, NoAnswerError
 from edge_agent.opened import half_duplex
@@ -218,7 +219,7 @@ class _Asker:
         self.progress(self.report.asked, self.plan.questions, self.name)
         began = time.monotonic()
         try:
-            address = await converse(line, _FINDERS[self.plan.protocol]())
+            address = await carry(_FINDERS[self.plan.protocol](), lambda ask: line.exchange(ask, "anyone", "anyone"))
         except NoAnswerError:
             return
         except (GarbledError, FrameError):
@@ -243,18 +244,6 @@ class _Asker:
     def _garbled(self) -> None:
         if self.name not in self.report.garbled:
             self.report.garbled.append(self.name)
-
-
-async def converse(line: HalfDuplex, talk: Generator[Ask, bytes, str]) -> str:
-    """Carry a short conversation to its end; raises LineError and FrameError."""
-    try:
-        ask = next(talk)
-        while True:
-            ask = talk.send(await line.exchange(ask, "anyone", "anyone"))
-    except StopIteration as done:
-        return str(done.value)
-    finally:
-        talk.close()
 
 
 def not_tried(plan: Scan, report: ScanReport) -> list[str]:

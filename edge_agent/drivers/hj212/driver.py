@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 from device_profiles.fields.hj212 import COMMANDS
 from edge_agent.drivers.contract import Event, FrameError, Refused, Reply, Report, Session
 from edge_agent.drivers.hj212 import data, frames
 from edge_agent.drivers.hj212.frames import Edition, Message
-from edge_agent.drivers.stream import SHOWN_BYTES, Packages
+from edge_agent.drivers.stream import SHOWN_BYTES, Packages, events
 
 _MN: Final = re.compile(r"[0-9A-Za-z_-]{1,24}", re.ASCII)
 
@@ -37,16 +38,7 @@ class _Session:
 
     def receive(self, data: bytes, now_ns: int) -> list[Event]:
         """See ``contract.Session``."""
-        events: list[Event] = []
-        for found in self._splitter.feed(data):
-            if isinstance(found, Refused):
-                events.append(found)
-                continue
-            try:
-                events.extend(self._take(found, now_ns))
-            except FrameError as exc:
-                events.append(Refused(f"{found.mn}: {exc}", frames.encode(found)[:SHOWN_BYTES]))
-        return events
+        return events(self._splitter.feed(data), partial(self._take, now_ns=now_ns), _refused)
 
     def _take(self, message: Message, now_ns: int) -> Iterator[Event]:
         """What comes of one message; an error ends it, and so keeps the acknowledgement back."""
@@ -74,6 +66,10 @@ class _Session:
             raise FrameError("wrong PW, expected the secret of this line")
         if message.cn != frames.HEARTBEAT and message.cn not in COMMANDS:
             raise FrameError(f"CN={message.cn}, expected {frames.HEARTBEAT} or one of {', '.join(COMMANDS)}")
+
+
+def _refused(message: Message, error: FrameError) -> Refused:
+    return Refused(f"{message.mn}: {error}", frames.encode(message)[:SHOWN_BYTES])
 
 
 def _reports(message: Message, pieces: tuple[str, ...]) -> list[Report]:

@@ -4,6 +4,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 from device_profiles.fields.sl651 import FUNCTIONS
@@ -11,7 +12,7 @@ from edge_agent.drivers.contract import Event, FrameError, Number, Refused, Repl
 from edge_agent.drivers.sl651 import elements, frames
 from edge_agent.drivers.sl651.elements import Group
 from edge_agent.drivers.sl651.frames import End, Frame
-from edge_agent.drivers.stream import SHOWN_BYTES, Packages
+from edge_agent.drivers.stream import SHOWN_BYTES, Packages, events
 from telemetry.quality import Cause, Quality
 
 _ADDRESS: Final = re.compile(r"[0-9A-F]{10}", re.ASCII)
@@ -45,16 +46,7 @@ class _Session:
 
     def receive(self, data: bytes, now_ns: int) -> list[Event]:
         """See ``contract.Session``."""
-        events: list[Event] = []
-        for found in self._splitter.feed(data):
-            if isinstance(found, Refused):
-                events.append(found)
-                continue
-            try:
-                events.extend(self._take(found, now_ns))
-            except FrameError as exc:
-                events.append(Refused(f"{found.station}: {exc}", frames.encode(found)[:SHOWN_BYTES]))
-        return events
+        return events(self._splitter.feed(data), partial(self._take, now_ns=now_ns), _refused)
 
     def _take(self, frame: Frame, now_ns: int) -> Iterator[Event]:
         """What comes of one frame; an error ends it, and so keeps the confirmation back."""
@@ -101,6 +93,10 @@ class _Session:
         if self._confirm:
             serial = int.from_bytes(text[:2], "big")
             yield Reply(frames.encode(frames.answer(frame, end, serial, now_ns, package)))
+
+
+def _refused(frame: Frame, error: FrameError) -> Refused:
+    return Refused(f"{frame.station}: {error}", frames.encode(frame)[:SHOWN_BYTES])
 
 
 def _reports(function: int, text: bytes) -> list[Report]:
