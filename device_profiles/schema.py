@@ -13,8 +13,8 @@ import msgspec
 from device_profiles.field_model import FieldProfile
 from device_profiles.model import Profile, Table
 from device_profiles.words import TYPES
-from telemetry.meanings import meanings
 from telemetry.quantity import QUANTITIES
+from telemetry.settings.meanings import meanings
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _REGISTER: Final = rf"^({'|'.join(Table)})\s+(0[xX][0-9A-Fa-f]+|[0-9]+)(\s+({'|'.join(TYPES)})(\s+\w+)?)?$"

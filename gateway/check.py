@@ -13,7 +13,7 @@ from gateway.tools.look import Look, findings
 from gateway.tools.on_site import Progress, on_site
 from gateway.tools.rights import rights
 from telemetry.broker import unreachable
-from telemetry.place import free_bytes, standing, unwritable
+from telemetry.disk import free_bytes, standing, unwritable
 
 _IN_USE: Final = "in use by process"
 _ROW_BYTES: Final = 30

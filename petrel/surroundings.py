@@ -9,7 +9,7 @@ from alerting.state import look as state
 from ingest.store import look as store
 from petrel.broker import BrokerError, server_path
 from telemetry.broker import BrokerAddress, unreachable
-from telemetry.place import free_bytes, standing
+from telemetry.disk import free_bytes, standing
 
 
 def of_centre(settings: CentreSettings, folder: Path) -> Iterator[str]:

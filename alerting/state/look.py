@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import quote
 
 from alerting.state.database import MIGRATIONS, held
-from telemetry.place import unwritable
+from telemetry.disk import unwritable
 
 _WAIT_S: Final = 2.0
 

@@ -6,7 +6,7 @@ import duckdb
 
 from ingest.store import schema
 from ingest.store.protocol import StoreOpenError
-from telemetry.place import unwritable
+from telemetry.disk import unwritable
 
 
 def trouble(path: Path) -> str | None:

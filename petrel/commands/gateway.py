@@ -45,7 +45,7 @@ def init(
 
     In a pipe, or with --no-ask, what is missing is named, and the profile that fits best is taken.
     """
-    from petrel.setting_up import Given, set_up
+    from petrel.gateway_init import Given, set_up
 
     draft = set_up(
         Given(

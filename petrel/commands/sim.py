@@ -8,7 +8,7 @@ import typer
 from petrel.commands.output import print_json, print_line, print_table
 
 if TYPE_CHECKING:
-    from petrel.playback import Playback
+    from petrel.sim_run import Playback
     from simulators.devices import Endpoint
 
 app = typer.Typer(no_args_is_help=True, help="Simulation: scenarios for `petrel up`, recordings on simulated devices.")
@@ -66,17 +66,17 @@ def run(
     check: Annotated[bool, typer.Option("--check", help="Say what would happen, and exit.")] = False,
 ) -> None:
     """Play recorded observations through a simulated device, on a serial line or Modbus TCP."""
-    from petrel import playback
+    from petrel import sim_run
 
-    file = playback.File(
+    file = sim_run.File(
         columns=tuple(column or ()), time=tuple(time or ()), time_format=time_format, utc_offset=utc_offset,
         skip=skip, missing=tuple(missing or ()), period=period,
     )  # fmt: skip
-    options = playback.Options(
+    options = sim_run.Options(
         data=data, file=file, profile=profile, variant=variant, unit=unit, tcp=tcp, serial=serial, speed=speed,
         start=start, loop=loop,
     )  # fmt: skip
-    found = playback.prepare(options)
+    found = sim_run.prepare(options)
     if check:
         _say(found, None, json=json)
     else:
@@ -84,11 +84,11 @@ def run(
 
 
 def _play(found: "Playback", *, json: bool) -> None:
-    from petrel import playback
     from petrel import run as process
+    from petrel import sim_run
 
     process.configure_logs()
-    is_over = process.run(playback.run(found, lambda endpoint: _say(found, endpoint, json=json)))
+    is_over = process.run(sim_run.run(found, lambda endpoint: _say(found, endpoint, json=json)))
     if is_over and not json:
         print_line("the recording is over")
 
@@ -124,7 +124,7 @@ def replay(
     json: Annotated[bool, typer.Option("--json", help="Machine output: one JSON object with the address.")] = False,
 ) -> None:
     """Play a line that was recorded in the field: each request gets what it got then, as late as then."""
-    from petrel import playing_back
+    from petrel import sim_replay
 
-    options = playing_back.options(recording, tcp=tcp, serial=serial, call=call, speed=speed)
-    playing_back.play(options, lambda where: print_json(where) if json else print_line(playing_back.words(where)))
+    options = sim_replay.options(recording, tcp=tcp, serial=serial, call=call, speed=speed)
+    sim_replay.play(options, lambda where: print_json(where) if json else print_line(sim_replay.words(where)))

@@ -13,8 +13,8 @@ from alerting.site import Site
 from device_profiles.field_model import FieldProfile
 from device_profiles.model import Profile
 from gateway.settings import GatewaySettings
-from telemetry.meanings import meanings
 from telemetry.series import Text
+from telemetry.settings.meanings import meanings
 from tools.reference import text
 
 _INTRO: Final = (

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from petrel.errors import CommandError
-from petrel.playback import File, Options, prepare
+from petrel.sim_run import File, Options, prepare
 from telemetry.settings import SettingsError
 
 

@@ -19,12 +19,12 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 from ruamel.yaml.reader import ReaderError
 
-from telemetry.complaints import complaints
-from telemetry.tree import Step as Step
-from telemetry.tree import Tree as Tree
-from telemetry.tree import at, dotted, not_finite, plain
-from telemetry.tree import line as line_of
-from telemetry.wording import UNKNOWN, nearest, said
+from telemetry.settings.complaints import complaints
+from telemetry.settings.tree import Step as Step
+from telemetry.settings.tree import Tree as Tree
+from telemetry.settings.tree import at, dotted, not_finite, plain
+from telemetry.settings.tree import line as line_of
+from telemetry.settings.wording import UNKNOWN, nearest, said
 
 S = TypeVar("S", bound=msgspec.Struct)
 _SOME: Final = "[...]"

@@ -9,7 +9,7 @@ from typing import Final, Literal, Union, get_args, get_origin
 
 import msgspec
 
-from telemetry.tree import Step, Tree, plain
+from telemetry.settings.tree import Step, Tree, plain
 
 UNKNOWN: Final = re.compile(r"Object contains unknown field `(.+?)`")
 _WRONG: Final = re.compile(r"Expected `([^`]+)`(.*?)(, got `.*)?$")
