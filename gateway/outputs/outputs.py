@@ -146,12 +146,13 @@ class Outputs:
             await self._account({"what": "pulse not ended", "output": name, "reason": "unknown output"})
             await self._forget(name)
             return True
-        effect = await self._rest(output)
+        effect = await switch(self._lines, output.plan, output.plan.safe)
         entry = {"output": name, "outcome": effect.outcome, "reason": effect.reason}
         done = effect.outcome is Outcome.DONE
         (_LOG.info if done else _LOG.error)("end of pulse", **entry)
-        if done:
+        if done:  # accounted for before it is forgotten: a stop in between ends it twice, never unsaid
             await self._account({"what": "pulse ended", **entry})
+            await self._forget(name)
         return done
 
     async def _account(self, entry: Mapping[str, object]) -> None:
