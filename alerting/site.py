@@ -1,7 +1,7 @@
 """The site file: where we are, who manages what, which levels are dangerous here, and what connects to what."""
 
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -11,6 +11,7 @@ import msgspec
 from telemetry.quantity import QUANTITIES
 from telemetry.series import Text
 from telemetry.settings import Document, Step, load
+from telemetry.span import moment_ns
 
 SCHEMES: Final = {"warn_tide": "sea_level", "flood_stage": "water_level"}
 """What rule packs know a gauge's levels by, each with the quantity that it is about."""
@@ -23,7 +24,6 @@ LEVEL_NAMES: Final = (
     Text("红色", "red"),
 )
 """Names of the levels 0 to 4."""
-_SECOND_NS: Final = 1_000_000_000
 _KNOWN_CRS: Final = ("EPSG:4326", "EPSG:4490")
 
 
@@ -144,14 +144,6 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """A gauge without any is shown as unconfigured."""
     pipelines: tuple[Pipeline, ...] = ()
     typhoons: tuple[Typhoon, ...] = ()
-
-
-def moment_ns(text: str) -> int:
-    """Nanoseconds UTC of an ISO 8601 time; raises ValueError where it is none or has no offset."""
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError(f"time {text!r} has no offset, expected for example 2023-07-28T08:00+08:00")
-    return round(moment.timestamp()) * _SECOND_NS
 
 
 def load_site(path: Path) -> Document[Site]:

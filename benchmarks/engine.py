@@ -15,11 +15,12 @@ import numpy as np
 
 from alerting.engine import Engine
 from alerting.rules import load_packs
-from alerting.site import Area, Levels, Site, Threshold, moment_ns
+from alerting.site import Area, Levels, Site, Threshold
 from ingest.commit import Commit
 from telemetry.batch import Batch, rows
 from telemetry.clock import MINUTE_NS, SECOND_NS
 from telemetry.series import Series, Station, Text, series_id
+from telemetry.span import moment_ns
 
 BEGIN_NS: Final = moment_ns("2023-07-28T00:00+08:00")
 MIX: Final = (

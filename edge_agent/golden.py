@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
 from typing import Any, Final
 
 from device_profiles.check import varied
@@ -17,6 +16,7 @@ from edge_agent.drivers.registry import protocol
 from edge_agent.fields import FieldDecoder
 from edge_agent.plan import Span
 from telemetry.settings import Document, SettingsError, Step
+from telemetry.span import moment_ns
 
 _TABLES: Final = {
     frames.READ_COILS: Table.COIL,
@@ -131,7 +131,7 @@ def _field(profile: FieldProfile, golden: FieldGolden) -> Mapping[str, float]:
 
 def _heard(golden: FieldGolden, talk: Pushed) -> Mapping[str, Number]:
     """What a session makes of the messages, whose replies must be the golden ones."""
-    now_ns = _SOME_TIME_NS if golden.time is None else _moment_ns(golden.time)
+    now_ns = _SOME_TIME_NS if golden.time is None else _golden_ns(golden.time)
     session, numbers = talk.session(), dict[str, Number]()
     for at, one in enumerate(golden.messages):
         events = session.receive(message(one.sent), now_ns)
@@ -148,15 +148,15 @@ def _heard(golden: FieldGolden, talk: Pushed) -> Mapping[str, Number]:
 
 
 def _check_time(golden: FieldGolden, report: Report) -> None:
-    if golden.time is not None and report.time_ns != _moment_ns(golden.time):
+    if golden.time is not None and report.time_ns != _golden_ns(golden.time):
         raise _GoldenError(("time",), f"{golden.time}, expected the time in the message, {report.time_ns} ns UTC")
 
 
-def _moment_ns(text: str) -> int:
+def _golden_ns(text: str) -> int:
     try:
-        return round(datetime.fromisoformat(text).timestamp()) * 1_000_000_000
+        return moment_ns(text)
     except ValueError as exc:
-        raise _GoldenError(("time",), f"{text!r}, expected ISO 8601 with offset") from exc
+        raise _GoldenError(("time",), str(exc)) from exc
 
 
 def _asked(profile: FieldProfile, golden: FieldGolden, talk: Polled) -> Mapping[str, Number]:

@@ -7,7 +7,8 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from edge_agent.drivers.modbus import frames
-from simulators.scenario import Fault, moment_ns
+from simulators.scenario import Fault
+from telemetry.span import moment_ns
 
 
 class Answer(NamedTuple):

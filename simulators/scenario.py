@@ -1,7 +1,6 @@
 """Scenarios: what happens in a world, when, and which alarms must come of it (``scenarios/<name>.yaml``)."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -10,9 +9,10 @@ from typing import Final, Literal
 
 import msgspec
 
-from telemetry.clock import HOUR_NS, SECOND_NS
+from telemetry.clock import HOUR_NS
 from telemetry.series import Text
 from telemetry.settings import Document, SettingsError, load
+from telemetry.span import moment_ns
 
 _FOLDER: Final = "scenarios"
 FaultKind = Literal["dead", "slow", "garbage", "truncated", "wrong_unit", "wrong_values"]
@@ -85,14 +85,6 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def end_ns(self) -> int:
         """The last moment in nanoseconds UTC."""
         return self.start_ns + round(self.hours * HOUR_NS)
-
-
-def moment_ns(text: str) -> int:
-    """Nanoseconds UTC of an ISO 8601 time; raises ValueError where it is none or has no offset."""
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError(f"time {text!r} has no offset, expected for example 2023-07-28T08:00+08:00")
-    return round(moment.timestamp()) * SECOND_NS
 
 
 @cache

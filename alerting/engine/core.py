@@ -27,13 +27,14 @@ from alerting.fusion import AreaLevel
 from alerting.hazards import sums
 from alerting.rules.packs import Pack
 from alerting.rules.rulebook import Rulebook
-from alerting.site import Site, moment_ns
+from alerting.site import Site
 from ingest.commit import Commit
 from ingest.qc.control import USUAL, misdated
 from ingest.window import Window
 from telemetry.batch import I64, Mask
 from telemetry.clock import HOUR_NS, SECOND_NS
 from telemetry.quality import Cause
+from telemetry.span import moment_ns
 
 
 class Catalogue(Protocol):

@@ -10,9 +10,10 @@ import msgspec
 
 from alerting.hazards import hazards
 from alerting.metric import Metric
-from alerting.site import LEVELS, SCHEMES, moment_ns
+from alerting.site import LEVELS, SCHEMES
 from telemetry.series import Text
 from telemetry.settings import Document, Step, load
+from telemetry.span import moment_ns
 
 _SPAN: Final = re.compile(r"(\d+)(min|h)")
 _LONGEST_MIN: Final = 2880

@@ -8,13 +8,14 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from simulators.scenario import Scenario, moment_ns
+from simulators.scenario import Scenario
 from simulators.world import pipeline, rain, typhoon, weather
 from simulators.world.places import Places
 from simulators.world.signal import STEP_NS, Grid, generator, lag
 from telemetry.batch import F64, I64
 from telemetry.clock import HOUR_NS
 from telemetry.series import Station
+from telemetry.span import moment_ns
 
 CALM_HPA: Final = 1006.0
 """Pressure of an ordinary July day here, when no storm says otherwise."""

@@ -9,12 +9,13 @@ import numpy as np
 from alerting.alarms import Event
 from alerting.engine import Engine
 from alerting.rules import load_packs
-from alerting.site import Area, End, Levels, Pipeline, Site, Threshold, Typhoon, moment_ns
+from alerting.site import Area, End, Levels, Pipeline, Site, Threshold, Typhoon
 from ingest.commit import Commit
 from telemetry.batch import Batch, rows
 from telemetry.clock import MINUTE_NS, SECOND_NS
 from telemetry.quality import Quality
 from telemetry.series import Series, Station, Text, series_id
+from telemetry.span import moment_ns
 
 SITE = "xiuyu"
 packs = cache(load_packs)

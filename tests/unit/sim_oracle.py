@@ -13,9 +13,10 @@ import numpy as np
 
 from alerting.site import load_site
 from gateway.settings import compile_gateway, load_gateway
-from simulators.scenario import Scenario, moment_ns
+from simulators.scenario import Scenario
 from simulators.world.world import World, build
 from telemetry.clock import HOUR_NS, MINUTE_NS, SECOND_NS
+from telemetry.span import moment_ns
 
 SITE = Path(str(files("petrel.sites"))) / "xiuyu"
 STEP_S = 30

@@ -8,8 +8,8 @@ import pytest
 from alerting.hazards import hazards
 from alerting.rules import compile_rules, load_pack, load_packs, run_pack_tests, span_minutes
 from alerting.rules.compiled import Measured
-from alerting.site import moment_ns
 from telemetry.settings import SettingsError
+from telemetry.span import moment_ns
 
 PACK = """\
 pack:

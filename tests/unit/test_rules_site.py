@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from alerting.site import Levels, Threshold, load_site, moment_ns
+from alerting.site import Levels, Threshold, load_site
 from telemetry.settings import SettingsError
+from telemetry.span import moment_ns
 
 SITE = """\
 id: here

@@ -3,9 +3,10 @@
 import pytest
 
 from simulators.faults import of
-from simulators.scenario import load_scenario, moment_ns, names
+from simulators.scenario import load_scenario, names
 from telemetry.clock import HOUR_NS, MINUTE_NS
 from telemetry.settings import SettingsError
+from telemetry.span import moment_ns
 from tests.unit.sim_oracle import courses, default_world, silent_from
 
 SOUND = """
