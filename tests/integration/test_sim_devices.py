@@ -122,8 +122,8 @@ async def test_addresses_outside_the_map_are_refused_and_gaps_inside_read_as_som
     async with serve([line], by_station({}), LockstepClock(START_NS), tmp_path) as endpoints:
         client = serial_client(endpoints["a"])
         await client.connect()
-        assert not (await client.read_holding_registers(500, count=15, device_id=1)).isError()
-        for unit, first, count in ((1, 500, 16), (1, 499, 2), (2, 6, 1), (2, 1, 8)):
+        assert not (await client.read_holding_registers(500, count=16, device_id=1)).isError()
+        for unit, first, count in ((1, 500, 17), (1, 499, 2), (2, 6, 1), (2, 1, 8)):
             answer = await client.read_holding_registers(first, count=count, device_id=unit)
             assert answer.isError(), (unit, first)
             assert answer.exception_code == 2
