@@ -206,7 +206,7 @@ class Gateway:
             uplink=self.uplink,
             outputs=outputs,
             mailbox=self._mailbox,
-            acked_rows=lambda: self.spool.stats().acked_rows,
+            spool=self.spool.stats,
         )
         return RemoteConfiguration(self._plan, remote, self._clock, parts, desk.reply, self._trial_s)
 

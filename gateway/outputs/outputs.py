@@ -34,11 +34,22 @@ class Outputs:
         self._turns: dict[str, asyncio.Lock] = {}
         self._releases: asyncio.TaskGroup | None = None
         self._pulses = 0
-        self.use(outputs)
+        self._allowed = _by_name(outputs)
 
-    def use(self, outputs: Sequence[Allowed]) -> None:
-        """These may be commanded from now on."""
-        self._allowed = {output.name: output for output in outputs}
+    async def change(self, outputs: Sequence[Allowed], gone: Sequence[str]) -> None:
+        """These may be commanded from now on. ``gone`` are buses whose lines are about to go, if only to come anew.
+
+        A pulse that could not be ended any more, or at another device, is ended first, for as long as a stop may take.
+        """
+        before, self._allowed = self._allowed, _by_name(outputs)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FAREWELL_S):
+                for name, output in before.items():
+                    if output == self._allowed.get(name) and output.plan.spot.bus not in gone:
+                        continue
+                    async with self._turns.setdefault(name, asyncio.Lock()):
+                        if name in self._open:
+                            await self._ended(name, output)
 
     async def run(self) -> None:
         """End pulses until cancelled; what an earlier run left away from rest goes back at once."""
@@ -56,7 +67,7 @@ class Outputs:
         with suppress(TimeoutError):
             async with asyncio.timeout(_FAREWELL_S):
                 for name in list(self._open):
-                    await self._ended(name)
+                    await self._ended(name, self._allowed.get(name))
         for output in self._allowed.values():
             with suppress(KeyError):
                 self._lines.line(output.plan.spot.bus).close()  # it may have been opened again for that
@@ -135,12 +146,11 @@ class Outputs:
             async with self._turns.setdefault(name, asyncio.Lock()):
                 if self._open.get(name) != pulse:
                     return
-                if await self._ended(name):
+                if await self._ended(name, self._allowed.get(name)):
                     return
             wait_s, retry_s = retry_s, min(2 * retry_s, _LONGEST_RETRY_S)
 
-    async def _ended(self, name: str) -> bool:
-        output = self._allowed.get(name)
+    async def _ended(self, name: str, output: Allowed | None) -> bool:
         if output is None:
             _LOG.error("output left away from rest", output=name, reason="it stands in gateway.yaml no more")
             await self._account({"what": "pulse not ended", "output": name, "reason": "unknown output"})
@@ -172,6 +182,10 @@ class Outputs:
             await asyncio.to_thread(write_whole, self._path, msgspec.json.encode(sorted(self._open)))
         except OSError as exc:
             _LOG.error("pulses can't be written", path=str(self._path), reason=exc.strerror)
+
+
+def _by_name(outputs: Sequence[Allowed]) -> dict[str, Allowed]:
+    return {output.name: output for output in outputs}
 
 
 def _left_open(path: Path) -> list[str]:

@@ -24,6 +24,7 @@ from gateway.remote.change import Profiles, Setup, Step
 from gateway.remote.trial import Trial, Verdict
 from gateway.remote.versions import State, Versions, digest
 from gateway.settings import GatewayPlan, RemotePlan
+from gateway.spool import Stats
 from gateway.uplink import Uplink
 from telemetry.clock import Clock
 from telemetry.orders import Answer, Change, ConfigOrder, Outcome, Verb, VersionNote
@@ -46,7 +47,7 @@ class Parts:
     uplink: Uplink
     outputs: Outputs
     mailbox: Mailbox
-    acked_rows: Callable[[], int]
+    spool: Callable[[], Stats]
 
 
 class RefusedError(Exception):
@@ -167,9 +168,10 @@ class RemoteConfiguration:
         trial = Trial(
             buses=[bus.name for bus in there.fresh],
             before=states,
+            trouble=self._parts.uplink.trouble,
             stats=self._parts.acquisition.stats,
             link=self._parts.uplink,
-            acked_rows=self._parts.acked_rows,
+            spool=self._parts.spool,
         )
         await self._go(there)
         return await trial.run(self._trial_s)
@@ -177,9 +179,9 @@ class RemoteConfiguration:
     async def _go(self, there: Step) -> None:
         """Make a setup the one that runs; what is the same goes on."""
         plan, parts = there.to.plan, self._parts
+        await parts.outputs.change(plan.outputs, there.gone)
         await parts.acquisition.swap(there.gone, there.fresh)
         parts.screen.change(plan.buses)
-        parts.outputs.use(plan.outputs)
         parts.uplink.redirect(plan.announce, plan.broker)
         self._now = there.to
         _LOG.info("configuration", buses=[bus.name for bus in plan.buses], fresh=[bus.name for bus in there.fresh])

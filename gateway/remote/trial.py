@@ -1,4 +1,8 @@
-"""The trial of a configuration: whether devices answer and rows arrive, after so many seconds of real time."""
+"""The trial of a configuration: whether devices answer and rows arrive, after so many seconds of real time.
+
+Of the uplink the second half alone counts: in the first one answers come in to what left before the change, and by the
+way that it took then.
+"""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -6,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from edge_agent.stats import OK, BusStats, DeviceStats
+from gateway.spool import Stats
 
 _SOUND: Final = (OK, DeviceStats().state)
 """Of a device that answers, or has not been asked yet."""
@@ -31,33 +36,41 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """What is to be judged: the buses that came, and how each device was before."""
+    """What is to be judged: the buses that came, and how each device and the uplink were before (None: well)."""
 
     buses: Sequence[str]
     before: Mapping[str, str]
+    trouble: str | None
     stats: Callable[[], Mapping[str, BusStats]]
     link: Link
-    acked_rows: Callable[[], int]
+    spool: Callable[[], Stats]
 
     async def run(self, trial_s: float) -> Verdict:
         """Watch for so long, then judge."""
-        acked = self.acked_rows()
-        await asyncio.sleep(trial_s)
-        troubles = [*self._uplink(acked, trial_s), *self._devices()]
+        await asyncio.sleep(trial_s / 2)
+        half = self.spool()
+        await asyncio.sleep(trial_s / 2)
+        troubles = [*self._uplink(half, trial_s), *self._devices()]
         if troubles:
             return Verdict(False, f"after {trial_s:g} s: {'; '.join(troubles)}")
         waiting = self._unjudged()
         unjudged = f"; not judged, since not due yet: {', '.join(waiting)}" if waiting else ""
         return Verdict(True, f"devices answer and rows arrive{unjudged}")
 
-    def _uplink(self, acked: int, trial_s: float) -> list[str]:
-        """Rows that were acknowledged prove it; without any it must be connected and owe no answer for long."""
-        if self.acked_rows() > acked:
+    def _uplink(self, half: Stats, trial_s: float) -> list[str]:
+        """Rows that were acknowledged prove it; without any it must be connected and owe no answer for long.
+
+        Rows that the centre refuses are against it, unless the uplink had its trouble before.
+        """
+        now = self.spool()
+        if now.refused_batches > half.refused_batches and self.trouble is None:
+            return [self.link.trouble or "the centre refuses rows, and they are set aside here"]
+        if now.acked_rows > half.acked_rows:
             return []
         if not self.link.connected:
             return [self.link.trouble or "no connection to the broker"]
         silent_s = self.link.unacknowledged_s()
-        return [f"connected, but not acknowledged for {silent_s:.0f} s"] if silent_s >= trial_s / 2 else []
+        return [f"connected, but not acknowledged for {silent_s:.0f} s"] if silent_s >= trial_s / 4 else []
 
     def _devices(self) -> list[str]:
         """Devices that never answered, unless they did not before either."""

@@ -1,6 +1,7 @@
 """Versions of a gateway's configuration on its disk: what each was, who sent it when, and what became of it."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
@@ -92,18 +93,30 @@ class Versions:
                 self._path(number, "json").unlink(missing_ok=True)
 
     def mark(self, number: int, state: State, reason: str = "") -> None:
-        """Say what became of a version; raises OSError."""
-        self._write(msgspec.structs.replace(self._notes[number], state=state, reason=reason))
+        """Say what became of a version; raises OSError, and then it is known until the next start."""
+        self._notes[number] = msgspec.structs.replace(self._notes[number], state=state, reason=reason)
+        self._write(self._notes[number])
 
     def confirm(self, number: int, path: Path) -> None:
-        """Put a version into gateway.yaml: from here on a restart runs it. Raises OSError, and then it does not."""
-        write_whole(path, self.text(number).encode())
-        self._run(number)
+        """Put a version into gateway.yaml: from here on a restart runs it. Raises OSError, and then it does not.
+
+        Once it stands there it runs, whatever the disk says afterwards: the next start brings the list in line with it.
+        """
+        text = self.text(number)
+        try:
+            write_whole(path, text.encode())
+        except OSError:
+            if digest(path.read_text(encoding="utf-8")) != digest(text):
+                raise
+        with suppress(OSError):
+            self._run(number)
 
     def _run(self, number: int) -> None:
-        if (before := self.running) is not None and before.number != number:
+        before = self.running
+        self._notes[number] = msgspec.structs.replace(self._notes[number], state=State.RUNNING, reason="")
+        if before is not None and before.number != number:
             self.mark(before.number, State.PAST)
-        self.mark(number, State.RUNNING)
+        self._write(self._notes[number])
 
     def _write(self, note: VersionNote) -> None:
         write_whole(self._path(note.number, "json"), msgspec.json.encode(note))

@@ -13,6 +13,7 @@ from tests.integration.order_things import (
     SOURCE,
     TIMING,
     centre,
+    command,
     config,
     running,
 )
@@ -109,3 +110,31 @@ async def test_a_backlog_outlives_a_change(files, broker, boards):
         seqs = sorted(seq for _, seq in site.centre.committed)
         assert seqs == list(range(1, len(seqs) + 1))
     assert peek(files / "spool").batches == 0
+
+
+async def test_rows_that_the_centre_refuses_are_rolled_back(files, broker, boards, monkeypatch):
+    """What is refused is set aside and in no record: such a configuration is worse than the one before."""
+    async with at_work(files, broker, boards[0]) as site:
+        monkeypatch.setattr(site.centre, "script", lambda _: "refuse" if "more" in site.devices else "ack")
+        answer = await site.push(site.with_bus(boards[1].port))
+        assert answer.outcome is Outcome.FAILED
+        assert "the centre refuses what is sent, and it is set aside here: poison" in answer.reason
+        assert site.devices == {"board": "ok"}
+
+
+@pytest.mark.parametrize("where", ["on a bus that stays", "on a bus that goes"])
+async def test_no_siren_of_a_trial_that_fails_is_left_on(files, broker, boards, where):
+    """The output goes with the rollback, and nobody else would ever silence it."""
+    device = "board" if where == "on a bus that stays" else "more"
+    horn = f"outputs:\n  - {{name: horn, device: {device}, output: siren, pulse_s: 60}}\n"
+    async with at_work(files, broker, boards[0]) as site, asyncio.TaskGroup() as tasks:
+        text = site.with_bus(boards[1].port).replace("outputs:\n", horn)
+        site.centre.script = lambda _: "refuse" if "more" in site.devices else "ack"
+        pushed = tasks.create_task(site.push(text))
+        await until(lambda: site.devices.get("more") == "ok")
+        async with centre(files, broker.port) as ask:
+            assert (await ask(command(files, "horn", 1))).outcome is Outcome.DONE
+        assert (await pushed).outcome is Outcome.FAILED
+        board = boards[0] if device == "board" else boards[1]
+        assert board.writes == [(5, 2, [1]), (5, 2, [0])]
+        assert not site.gateway._remote.outputs.away
