@@ -12,6 +12,7 @@ import numpy as np
 from device_profiles import model, words
 from device_profiles.model import Gate, Measured, Point, Register, Table
 from telemetry.batch import F64
+from telemetry.codes import Codes
 from telemetry.quantity import QUANTITIES
 from telemetry.series import Text
 from telemetry.units import conversion
@@ -106,16 +107,10 @@ def shown(point: Measured, raw: float) -> float:
 
 
 def meaning(point: Measured, value: float) -> Text | None:
-    """What a code means, in words; None where the profile has none for it. Several bits are joined."""
-    if not math.isfinite(value):
+    """What a code means, in words; None for no number, and where the profile has no words. Several bits are joined."""
+    if math.isnan(value) or not (point.states or point.bits):
         return None
-    code = int(value)
-    if point.states:
-        return point.states.get(code)
-    found = [words for bit, words in sorted(point.bits.items()) if code >> bit & 1]
-    if not found:
-        return None
-    return Text(zh="、".join(words.zh for words in found), en=", ".join(words.en for words in found))
+    return Codes(states=point.states, bits=point.bits).meaning(value)
 
 
 @dataclass(frozen=True, slots=True)

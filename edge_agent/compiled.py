@@ -8,6 +8,7 @@ from edge_agent.fields import FieldColumn
 from edge_agent.plan import Limits, LineCost, silence_s
 from edge_agent.screening import Screening
 from telemetry.batch import I64
+from telemetry.codes import Codes
 from telemetry.series import Series
 
 
@@ -77,6 +78,8 @@ class AnyDevicePlan:
     name: str
     address: str
     series: tuple[Series, ...]
+    codes: tuple[Codes, ...] = ()
+    """What the numbers of those series mean that are codes."""
     ids: I64
     screenings: tuple[Screening, ...]
     period_ns: int

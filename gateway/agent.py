@@ -237,6 +237,7 @@ class Gateway:
             _LOG.warning("malformed watch ignored", reason=str(exc), n_bytes=len(payload))
             return
         self._screen.watch(marks)
+        self.uplink.announced.understood(watch.reads)
         _LOG.info("watching", series=len(marks))
 
     def _append(self, batch: Batch) -> None:

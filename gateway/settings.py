@@ -16,6 +16,7 @@ from gateway.metrics import MetricsSettings
 from gateway.outputs.allowed import Allowed, OutputSettings, allowed_outputs
 from gateway.spool import Limits
 from telemetry.broker import BrokerAddress, parse_broker, secured
+from telemetry.codes import shared
 from telemetry.series import Station
 from telemetry.settings import Document, Step, load
 from telemetry.tls import TlsSettings
@@ -224,7 +225,14 @@ def _check_once(document: Document[GatewaySettings], first: dict[str, int], wher
 def _announce(document: Document[GatewaySettings], buses: Sequence[AnyBusPlan]) -> Announce:
     settings = document.settings
     series = tuple(catalogue(buses))
-    announce = Announce(revision="", drill=settings.drill, stations=settings.stations, series=series)
+    codes = shared(one for bus in buses for device in bus.devices for one in device.codes)
+    announce = Announce(
+        revision="",
+        drill=settings.drill,
+        stations=settings.stations,
+        series=series,
+        codes=codes or msgspec.UNSET,
+    )
     announce = msgspec.structs.replace(announce, revision=_revision(announce))
     if (size := len(encode(announce))) > MAX_PAYLOAD:
         problem = f"{len(series)} series make an announcement of {size} bytes, expected at most {MAX_PAYLOAD}"

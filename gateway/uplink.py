@@ -9,6 +9,7 @@ from contextlib import suppress
 import structlog
 from numpy.random import Generator
 
+from gateway.announced import Announced
 from gateway.connection import LOSSES, Connection, MovedError, reasons
 from gateway.flight import WINDOW, Flight, refusal
 from gateway.line import SPARING_S, LineMeter
@@ -54,14 +55,14 @@ class Uplink:
         self._broker = broker
         self._password = password
         self._spool = spool
-        self._announce = encode(announce)
+        self.announced = Announced(announce)
         self._mailbox = mailbox or Mailbox(source)
         self._status = status
         self._rng = rng
         self._timing = timing or Timing()
         self._flight = Flight(spool, self._timing.resend_s, self._timing.eager_s)
         self._wake, self._room = asyncio.Event(), asyncio.Event()
-        self._asked, self._moved = asyncio.Event(), asyncio.Event()
+        self._moved = asyncio.Event()
         self._link: Connection | None = None
         self._held_text: str | None = None
         self._meter, self._carried = meter, 0
@@ -83,9 +84,7 @@ class Uplink:
 
     def redirect(self, announce: Announce, broker: BrokerAddress) -> None:
         """Announce this from now on, and there; what is open in the spool stays open."""
-        if (fresh := encode(announce)) != self._announce:
-            self._announce = fresh
-            self._asked.set()
+        self.announced.put(announce)
         if broker != self._broker:
             self._broker = broker
             self._moved.set()
@@ -146,7 +145,7 @@ class Uplink:
     async def _greet(self, link: Connection) -> None:
         """Listen first, so that no acknowledgement is missed; then say who we are; then send what is open."""
         self.refused = tuple(await link.listen([self._topic(Channel.ACK), *self._mailbox.topics]))
-        await self._publish(link, Channel.ANNOUNCE, self._announce)
+        await self._publish(link, Channel.ANNOUNCE, self.announced.payload)
         self._flight.clear()
         self._link, self.connected, self.trouble = link, True, None
         await self._publish_status(link, Presence.ONLINE)
@@ -229,7 +228,7 @@ class Uplink:
             self.trouble = refusal(ack)
         self._tell_held()
         if ack.announce:
-            self._asked.set()
+            self.announced.asked.set()
         self._settle()
         self._wake.set()
 
@@ -249,9 +248,9 @@ class Uplink:
     async def _announce_when_asked(self, link: Connection) -> None:
         """A centre that does not know us asks with every batch it gets: one answer a second is enough."""
         while True:
-            await self._asked.wait()
-            self._asked.clear()
-            await self._publish(link, Channel.ANNOUNCE, self._announce)
+            await self.announced.asked.wait()
+            self.announced.asked.clear()
+            await self._publish(link, Channel.ANNOUNCE, self.announced.payload)
             self._flight.clear()
             self._wake.set()
             await asyncio.sleep(self._timing.reannounce_s)

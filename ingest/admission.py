@@ -245,8 +245,8 @@ def _accepted(announce: Announce, verdict: Verdict) -> Announce:
 
 
 def _why(verdict: Verdict) -> str:
-    """The first reason, and how many more there are; empty when everything counts."""
+    """The first reason, and how many more there are; empty when everything counts and can be shown."""
     if not verdict.refused:
-        return ""
+        return next(iter(verdict.doubts), "")
     (path, reason), more = verdict.refused[0], len(verdict.refused) - 1
     return f"series {path}: {reason}" + (f" (and {more} more)" if more else "")

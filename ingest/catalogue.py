@@ -5,7 +5,7 @@ A series keeps its *place*, a small number, for as long as the process lives: ar
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from ingest.claims import IsGone, nobody
 from ingest.qc.checks import ABSURD
+from ingest.vocabulary import vocabulary
 from telemetry.batch import I64, Mask
+from telemetry.codes import Codes
 from telemetry.quantity import QUANTITIES
 from telemetry.series import Series, Station, Text, series_id
 from telemetry.topics import is_name
@@ -43,6 +45,8 @@ class Entry:
     station: Station
     series: Series
     drill: bool
+    codes: Codes | None = None
+    """What its numbers mean, where they are a code with words."""
     active: bool = True
 
     @property
@@ -56,7 +60,7 @@ class Verdict:
     """What became of an announcement: a ``reason`` when all of it is refused, reasons by series when parts are.
 
     ``accepted`` is the part that counts. ``contested`` are the entries that stand in the way of a part, ``replaced``
-    those that gave way: both as their owners announced them.
+    those that gave way: both as their owners announced them. ``doubts``: what can't be shown, though its series count.
     """
 
     reason: str | None = None
@@ -65,6 +69,7 @@ class Verdict:
     accepted: tuple[Series, ...] = ()
     contested: tuple[Entry, ...] = ()
     replaced: tuple[Entry, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,8 +111,9 @@ class Catalogue:
         taken: dict[int, Entry] = {}
         refused: dict[int, tuple[str, str]] = {}
         contested, replaced = list[Entry](), list[Entry]()
+        words, doubts = vocabulary(announce)
         for series in announce.series:
-            entry = self._candidate(source, series, stations.get(series.station), announce.drill)
+            entry = self._candidate(source, series, stations.get(series.station), words)
             owner = self._other_owner(entry)
             in_the_way = owner is not None and not is_gone(owner.source, owner.series.period_s)
             if reason := self._problem(entry, stations, taken, owner if in_the_way else None):
@@ -124,6 +130,7 @@ class Catalogue:
             accepted=tuple(entry.series for entry in taken.values()),
             contested=tuple(contested),
             replaced=tuple(owner for owner in replaced if owner.id in taken),
+            doubts=doubts,
         )
 
     def known(self, series: I64) -> Mask:
@@ -172,7 +179,7 @@ class Catalogue:
         self.revision += 1
         return Verdict(reason=reason)
 
-    def _candidate(self, source: str, series: Series, station: Station | None, drill: bool) -> Entry:
+    def _candidate(self, source: str, series: Series, station: Station | None, words: Mapping[int, Codes]) -> Entry:
         site = source.partition("/")[0]
         key = series_id(site, series.station, series.point, series.quantity)
         known = self._entries.get(key)
@@ -183,7 +190,8 @@ class Catalogue:
             site=site,
             station=_NOWHERE if station is None else station,
             series=series,
-            drill=drill,
+            drill=self.drill,
+            codes=words.get(key),
         )
 
     def _other_owner(self, entry: Entry) -> Entry | None:

@@ -19,6 +19,7 @@ from ingest.subscriber import Subscriber
 from ingest.watches import Watches
 from telemetry.broker import BrokerAddress
 from telemetry.clock import Clock
+from telemetry.codes import READS
 from telemetry.progress import Progress
 from telemetry.wire import Watch
 
@@ -87,7 +88,7 @@ class Ingest:
             if entry.id in marks:
                 words[str(entry.id)] = marks[entry.id]
         for source, found in by_source.items():
-            self._watches.put(source, Watch(marks=found))
+            self._watches.put(source, Watch(marks=found, reads=READS))
 
     async def run(self) -> None:
         """Work until cancelled."""

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from telemetry.batch import MAX_ROWS, Batch, check
+from telemetry.codes import Codes
 from telemetry.health import ClockHealth, LineUse
 from telemetry.series import Series, Station
 
@@ -72,6 +73,8 @@ class Announce(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     drill: bool
     stations: tuple[Station, ...]
     series: tuple[Series, ...]
+    codes: tuple[Codes, ...] | msgspec.UnsetType = msgspec.UNSET
+    """What the numbers of series that are codes mean; only to a centre that ``reads`` it (``Watch``)."""
 
 
 class Watch(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +86,8 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
     version: int = VERSION
     marks: dict[str, tuple[float, ...]] = {}
     """Series id as text to values in the canonical unit."""
+    reads: tuple[str, ...] = ()
+    """Later words of an announcement that this centre reads (``telemetry.codes.READS``)."""
 
 
 class Refusal(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

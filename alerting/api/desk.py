@@ -117,6 +117,8 @@ def _answer(
         unit=entry.series.unit,
         points=points,
         truncated=following is not None,
+        states=words.named(entry.codes.states) if entry.codes else {},
+        bits=words.named(entry.codes.bits) if entry.codes else {},
         next=None if following is None else following // _MS_NS,
     )
 

@@ -100,6 +100,8 @@ class Reading:
     stale: bool
     valid: tuple[float | None, float | None]
     thresholds: list[Threshold]
+    meaning: Text | None
+    """What the number means where it is a code with words; ``unknown code`` for one that has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,13 +170,18 @@ class BucketPoints:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesPoints:
-    """Samples of one series. ``truncated``: there are more; ask for buckets, or go on with ``next`` as ``from``."""
+    """Samples of one series. ``truncated``: there are more; ask for buckets, or go on with ``next`` as ``from``.
+
+    Of a code, ``states`` are the words by number, or ``bits`` those by bit (0 the lowest).
+    """
 
     series: str
     unit: str
     points: RawPoints | BucketPoints
     truncated: bool
     next: int | None
+    states: dict[str, Text]
+    bits: dict[str, Text]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -86,7 +86,18 @@ def reading(
         stale=stale,
         valid=(number(series.valid[0]), number(series.valid[1])),
         thresholds=list(thresholds),
+        meaning=None if unknown else meaning(entry, float(latest.value[place])),
     )
+
+
+def meaning(entry: Entry, value: float) -> dto.Text | None:
+    """What a number means, where it is a code with words."""
+    return None if entry.codes is None or math.isnan(value) else text(entry.codes.meaning(value))
+
+
+def named(words: Mapping[int, Text]) -> dict[str, dto.Text]:
+    """Code words by number."""
+    return {str(number): text(one) for number, one in words.items()}
 
 
 def station(entry: Entry, readings: Sequence[dto.Reading], level: StationLevel | None) -> dto.Station:

@@ -17,6 +17,7 @@ from edge_agent.screening import Screening
 from edge_agent.settings import DeviceSettings
 from telemetry.batch import I64, MILLISECOND_NS
 from telemetry.clock import SECOND_NS
+from telemetry.codes import Codes
 from telemetry.series import Series, identify, series_id
 
 P = TypeVar("P", bound=Measured)
@@ -75,6 +76,7 @@ def used(device: DeviceSettings, points: Sequence[P]) -> list[tuple[P, PointSett
 class _Common(TypedDict):
     name: str
     series: tuple[Series, ...]
+    codes: tuple[Codes, ...]
     ids: I64
     screenings: tuple[Screening, ...]
     period_ns: int
@@ -103,11 +105,21 @@ def _common(
     return {
         "name": device.name,
         "series": series,
+        "codes": _codes(taken, ids),
         "ids": np.array(ids, np.int64),
         "screenings": screenings,
         "period_ns": period_ns,
         "phase_ns": int(period_ns * fraction) // MILLISECOND_NS * MILLISECOND_NS,
     }
+
+
+def _codes(taken: Sequence[tuple[Measured, PointSettings]], ids: Sequence[int]) -> tuple[Codes, ...]:
+    """The words of the points that are codes; a site that adds something to one has a code of its own."""
+    return tuple(
+        Codes(series=(series,), states=point.states, bits=point.bits)
+        for (point, here), series in zip(taken, ids, strict=True)
+        if (point.states or point.bits) and not here.offset
+    )
 
 
 def _whole_ns(period_s: float) -> int:

@@ -154,6 +154,29 @@ def test_the_chart_shows_the_thresholds_of_the_station(
         assert time.monotonic() < deadline, f"no line of {nearest['name']['zh']} in the chart"
 
 
+def test_a_code_is_shown_with_its_word_in_both_languages(stack: Any, open_page: Any) -> None:
+    """The word comes from the device's profile, by way of the gateway; what has no words stays a number."""
+    watched = open_page(stack, "#station=gas-lng")
+    page: Page = watched.page
+    states = page.locator(".readings tr").filter(has_text="设备状态")
+    with_word = states.filter(has_text="监测")
+    expect(with_word.first.locator(".value")).to_have_text(re.compile(r"^\s*1 监测$"))
+    without = states.filter(has_not_text="监测").first.locator(".value")
+    expect(without).to_have_text(re.compile(r"^\s*0\s*$"))
+    with_word.first.locator("button.pick").click()
+    expect(page.locator(".chart output")).to_contain_text("1 监测")
+    page.locator("button.lang").click()
+    expect(page.locator(".readings .value").filter(has_text="1 monitoring").first).to_be_visible()
+    expect(page.locator(".chart output")).to_contain_text("1 monitoring")
+    (lng,) = [one for one in stack.get("api/v1/stations")["items"] if one["id"] == "gas-lng"]
+    found = {one["point"]: one for one in lng["readings"]}
+    assert found["east-state"]["meaning"] == {"zh": "监测", "en": "monitoring"}
+    assert found["east-fault"]["meaning"] is None
+    points = stack.get(f"api/v1/series/{found['east-state']['series']}/points")
+    assert points["states"]["5"] == {"zh": "模拟", "en": "simulation"}
+    assert watched.complaints == []
+
+
 @pytest.mark.parametrize(("language", "foreign"), [("zh", LATIN_WORDS), ("en", CJK)])
 def test_no_sentence_is_mixed(stack: Any, open_page: Any, language: str, foreign: re.Pattern[str]) -> None:
     page: Page = open_page(stack).page

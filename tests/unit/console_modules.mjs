@@ -4,6 +4,7 @@ const load = (/** @type {string} */ name) => import(`file://${folder}/${name}`);
 
 const { cut } = await load('sse.mjs');
 const { append, missing, withGaps } = await load('columns.mjs');
+const { saying } = await load('codes.mjs');
 const { alarmLook, look, placeLook, reached } = await load('levels.mjs');
 const { areaShapes } = await load('areas.mjs');
 const store = await load('store.mjs');
@@ -50,6 +51,8 @@ const shapes = areaShapes(
   { areas: [{ code: '1', lon: 119, lat: 25 }, { code: '2', lon: 119, lat: 25 }, { code: '3', lon: null, lat: null }] },
   [{ layer: {}, data: { features: [{ properties: { code: '1' }, geometry: square }, { properties: { code: '9' }, geometry: square }] } }],
 );
+const codes = { states: { 3: { zh: '故障', en: 'faulty' } }, bits: {} };
+const bits = { states: {}, bits: { 0: { zh: '甲', en: 'A' }, 33: { zh: '乙', en: 'B' } } };
 const rising = [{ level: 1, value: 3, op: '>=' }, { level: 3, value: 5, op: '>=' }];
 const falling = [{ level: 2, value: 600, op: '<=' }, { level: 4, value: 450, op: '<=' }];
 
@@ -67,6 +70,8 @@ console.log(JSON.stringify({
   ].map(placeLook),
   looks: [look('level', 4), look('normal', 0), look('no_data', 0), look('never heard of', 0), look('level', 7)],
   alarms: [alarmLook({ level: 0, peak_level: 3, cleared_at: 'x', outcome: 'cleared' }), alarmLook({ level: 0, peak_level: 0, cleared_at: null, outcome: 'no_data' }), alarmLook({ level: 0, peak_level: 0, cleared_at: 'x', outcome: 'cleared' })],
+  codes: [saying(3, 3, codes), saying(4, 4, codes), saying(1, 3, codes), saying(null, null, codes), saying(3, 3, { states: {}, bits: {} })],
+  bits: [0, 1, 2 ** 33 + 1, 3, 1.5, -1, 2 ** 60].map((value) => saying(value, value, bits)),
   reached: [reached(2.9, rising), reached(3, rising), reached(9, rising), reached(null, rising), reached(600, falling), reached(449, falling), reached(700, falling)],
   shapes: Object.fromEntries([...shapes].map(([code, shape]) => [code, shape.coordinates[0].length])),
 }));

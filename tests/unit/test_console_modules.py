@@ -78,3 +78,9 @@ def test_thresholds_are_reached_inclusively_towards_danger(answers: dict[str, An
 
 def test_an_area_is_its_feature_else_a_circle_and_nothing_without_a_seat(answers: dict[str, Any]) -> None:
     assert answers["shapes"] == {"1": 4, "2": 49}
+
+
+def test_a_code_is_shown_with_its_word_and_never_without_saying_so(answers: dict[str, Any]) -> None:
+    assert answers["codes"] == ["3 故障", "4 未知代码", "1–3", None, None]
+    assert answers["bits"][:4] == ["0 无", "1 甲", "8589934593 甲、乙", "3 甲、未知位 1"]
+    assert all(said.endswith("未知代码") for said in answers["bits"][4:])

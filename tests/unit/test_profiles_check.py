@@ -8,6 +8,7 @@ import pytest
 from device_profiles import convert, model, registry
 from device_profiles.check import check
 from device_profiles.model import Profile, Table
+from telemetry.codes import UNKNOWN
 from telemetry.series import Text
 from telemetry.settings import SettingsError, parse
 
@@ -49,11 +50,12 @@ def checked(text: str) -> Profile:
 
 def test_codes_say_what_they_mean():
     states = checked(GOOD.replace("valid: [0, 1]}", "valid: [0, 1], states: {1: {zh: 开, en: on}}}")).points[1]
-    assert [convert.meaning(states, value) for value in (1.0, 0.0, math.nan)] == [Text(zh="开", en="on"), None, None]
+    assert [convert.meaning(states, value) for value in (1.0, 0.0, math.nan)] == [Text(zh="开", en="on"), UNKNOWN, None]
     named = "valid: [0, 9], bits: {0: {zh: 甲, en: A}, 2: {zh: 乙, en: B}}}"
     bits = checked(GOOD.replace("coil 3, valid: [0, 1]}", f"holding 3 u8 low, {named}")).points[1]
     said = [convert.meaning(bits, value) for value in (5.0, 4.0, 2.0)]
-    assert said == [Text(zh="甲、乙", en="A, B"), Text(zh="乙", en="B"), None]
+    assert said == [Text(zh="甲、乙", en="A, B"), Text(zh="乙", en="B"), Text(zh="未知位 1", en="unknown bit 1")]
+    assert convert.meaning(checked(GOOD).points[1], 1.0) is None, "no words, no unknown ones"
 
 
 def test_the_good_one_is_good():

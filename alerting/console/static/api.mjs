@@ -41,7 +41,7 @@ export function acknowledge(id, seen) {
 /**
  * @param {string} series
  * @param {{from: string, to: string, every?: number, signal: AbortSignal}} range every: bucket in seconds, none = raw
- * @returns {Promise<{series: string, unit: string, points: import('./types.mjs').Points}>}
+ * @returns {Promise<{series: string, unit: string, points: import('./types.mjs').Points} & import('./codes.mjs').Codes>}
  */
 export function points(series, { from, to, every, signal }) {
   const query = new URLSearchParams({ from, to, ...(every ? { every: String(every) } : {}) });

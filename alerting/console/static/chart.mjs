@@ -1,6 +1,7 @@
 // The chart of one series: its values, its named thresholds, doubt marked, gaps left as gaps.
 import { points } from './api.mjs';
 import { drawThresholds, drawQuality, scaleRange } from './chartdraw.mjs';
+import { saying } from './codes.mjs';
 import { append, withGaps } from './columns.mjs';
 import { clock, day, lang, number, pick, siteDate, t, unitName } from './i18n/index.mjs';
 import { colour, LEVELS } from './levels.mjs';
@@ -10,9 +11,11 @@ import { dataNow, state } from './store.mjs';
 
 /** @typedef {import('./types.mjs').Reading} Reading */
 /** @typedef {import('./columns.mjs').Columns} Columns */
+/** @typedef {import('./codes.mjs').Codes} Codes */
 
 /** Buckets that keep a chart below some thousand points; the shortest range is drawn from raw rows. */
 const EVERY_S = /** @type {Record<number, number|undefined>} */ ({ 24: 60, 72: 300 });
+const NO_CODES = { states: {}, bits: {} };
 const HOUR_S = 3_600;
 const HOUR_MS = 3_600_000;
 /** Events bring the newest sample only; what a gateway sends late is asked for now and then. */
@@ -22,7 +25,7 @@ const AGAIN_MS = 30_000;
 export function Chart({ reading, hours }) {
   const box = useRef(/** @type {HTMLDivElement|null} */ (null));
   const plot = useRef(/** @type {any} */ (null));
-  const [columns, setColumns] = useState(/** @type {{of: string, data: Columns}|null} */ (null));
+  const [columns, setColumns] = useState(/** @type {{of: string, data: Columns, codes: Codes}|null} */ (null));
   const [failed, setFailed] = useState('');
   const [cursor, setCursor] = useState(/** @type {number|null} */ (null));
   const key = `${reading.series}/${hours}`;
@@ -31,9 +34,9 @@ export function Chart({ reading, hours }) {
     const control = new AbortController();
     const fetchAll = () =>
       load(reading.series, hours, control.signal).then(
-        (data) => {
+        (found) => {
           setFailed('');
-          setColumns({ of: key, data });
+          setColumns({ of: key, ...found });
         },
         (/** @type {Error} */ error) => control.signal.aborted || setFailed(error.message),
       );
@@ -72,7 +75,7 @@ export function Chart({ reading, hours }) {
 
   return html`<figure class="chart">
     <figcaption><b>${pick(reading.name)}</b> <span>${unitName(reading.unit)}</span>
-      <output>${current && readout(current, cursor, reading)}</output></figcaption>
+      <output>${current && readout(current, cursor, reading, columns?.codes ?? NO_CODES)}</output></figcaption>
     <div ref=${box} class="plot" role="img" aria-label=${t('chart.label', { what: pick(reading.name) })}></div>
     ${failed && html`<p class="empty">${t('chart.failed')}</p>`}
     ${!current && !failed && html`<p class="empty">${t('list.loading')}</p>`}
@@ -90,7 +93,7 @@ function Thresholds({ reading }) {
   )}</ul>`;
 }
 
-/** @param {string} series @param {number} hours @param {AbortSignal} signal @returns {Promise<Columns>} */
+/** @param {string} series @param {number} hours @param {AbortSignal} signal @returns {Promise<{data: Columns, codes: Codes}>} */
 async function load(series, hours, signal) {
   const now = dataNow();
   const every = EVERY_S[hours];
@@ -98,13 +101,9 @@ async function load(series, hours, signal) {
   const answer = await points(series, { from, to: new Date(now + HOUR_MS / 60).toISOString(), every, signal });
   const { points: p } = answer;
   const value = p.value ?? p.mean ?? [];
-  return withGaps({
-    time: p.time.map((ms) => ms / 1000),
-    value,
-    low: p.min ?? value,
-    high: p.max ?? value,
-    quality: [...p.quality],
-  });
+  const time = p.time.map((ms) => ms / 1000);
+  const data = withGaps({ time, value, low: p.min ?? value, high: p.max ?? value, quality: [...p.quality] });
+  return { data, codes: { states: answer.states, bits: answer.bits } };
 }
 
 /** @param {Columns} data @returns {any} */
@@ -113,14 +112,15 @@ const uplotData = (data) => [data.time, data.high, data.low, data.value];
 /** @param {HTMLElement} box */
 const size = (box) => ({ width: box.clientWidth, height: Math.max(box.clientHeight, 90) });
 
-/** @param {Columns} data @param {number|null} at @param {Reading} reading */
-function readout(data, at, reading) {
+/** @param {Columns} data @param {number|null} at @param {Reading} reading @param {Codes} codes */
+function readout(data, at, reading, codes) {
   const i = at ?? data.time.length - 1;
   if (i < 0 || i >= data.time.length) return '';
   const ms = data.time[i] * 1000;
   const well = data.quality[i] === 'GOOD' || (data.quality[i] === 'MISSING' && data.value[i] !== null); // a bucket with some polls missed
   const doubt = well ? '' : ` · ${t(`quality.${data.quality[i]}`)}`;
-  return `${day(ms)} ${clock(ms)}  ${number(data.value[i], reading.unit)} ${unitName(reading.unit)}${doubt}`;
+  const shown = saying(data.low[i], data.high[i], codes) ?? `${number(data.value[i], reading.unit)} ${unitName(reading.unit)}`;
+  return `${day(ms)} ${clock(ms)}  ${shown}${doubt}`;
 }
 
 /**

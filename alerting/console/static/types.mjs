@@ -7,7 +7,8 @@
  * @typedef {{level: number, value: number, op: string, name: Text, rule: string, edition: string, source: string}} Threshold
  * @typedef {{series: string, point: string, quantity: string, name: Text, unit: string, value: number|null,
  *   quality: Quality, cause: string[], time: string|null, age_s: number|null, stale: boolean, valid: [number|null, number|null],
- *   thresholds: Threshold[]}} Reading
+ *   thresholds: Threshold[], meaning: Text|null}} Reading
+ * @typedef {Record<string, Text>} Words by number, or by bit
  * @typedef {{id: string, name: Text, kind: string, lat: number, lon: number, town: string, gateway: string,
  *   outcome: Outcome, level: number, hazards: Record<string, {outcome: Outcome, level: number, alarms: string[]}>,
  *   readings: Reading[]}} Station

@@ -129,6 +129,10 @@ export default {
   'kind.pipeline': 'Pipeline',
   'kind.gas': 'Gas detector',
 
+  'code.unknown': 'unknown code',
+  'code.bit': 'unknown bit {n}',
+  'code.and': ', ',
+  'code.none': 'none',
   'chart.range': 'Range of time',
   'chart.hours': '{n} h',
   'chart.label': '{what} over time',

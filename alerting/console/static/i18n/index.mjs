@@ -96,6 +96,7 @@ const DECIMALS = {
   'ug/m3': 0,
   deg: 0,
   '%LEL': 1,
+  code: 0,
 };
 const UNITS = { degC: '°C', deg: '°', 'ug/m3': 'µg/m³', 'm3/h': 'm³/h', m3: 'm³', 'W/m2': 'W/m²', code: '' };
 

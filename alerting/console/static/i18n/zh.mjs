@@ -129,6 +129,10 @@ export default {
   'kind.pipeline': '管线',
   'kind.gas': '气体探测',
 
+  'code.unknown': '未知代码',
+  'code.bit': '未知位 {n}',
+  'code.and': '、',
+  'code.none': '无',
   'chart.range': '时间范围',
   'chart.hours': '{n} 小时',
   'chart.label': '{what}过程线',
