@@ -189,7 +189,13 @@ class Gateway:
             return None
         try:
             return open_remote(
-                self._plan, self._plan.remote, self._clock, self._mailbox, self._source, self._changeable
+                self._plan,
+                self._plan.remote,
+                self._clock,
+                self._mailbox,
+                self._source,
+                lambda device, series: self._maintenance.work(device, series, self._clock.now_ns()),
+                self._changeable,
             )
         except RemoteError as exc:
             self._deaf = f"no orders are taken: {exc}"

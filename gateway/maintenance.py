@@ -56,12 +56,16 @@ class Work(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         """Whether it is under way at a moment."""
         return self.since_ns - _BEHIND_NS <= now_ns < min(self.until_ns, self.since_ns + LONGEST_NS)
 
-    def text(self) -> str:
-        """For people."""
+    def words(self) -> str:
+        """What is worked on, until when, by whom and why, for people."""
         until = datetime.fromtimestamp(self.until_ns // SECOND_NS, UTC).astimezone().isoformat()
         who = f" by {self.by}" if self.by else ""
         why = f" ({self.note})" if self.note else ""
-        return f"{self.target} under maintenance until {until}{who}{why}: its rows raise no alarm"
+        return f"{self.target} under maintenance until {until}{who}{why}"
+
+    def text(self) -> str:
+        """For people who wait for its rows."""
+        return f"{self.words()}: its rows raise no alarm"
 
 
 def targets(buses: Sequence[AnyBusPlan]) -> dict[str, tuple[str, ...]]:
@@ -136,6 +140,12 @@ class Maintenance:
         """What people must know, a line each."""
         self._look(now_ns)
         return [work.text() for work in self._under_way] + ([self._trouble] if self._trouble else [])
+
+    def work(self, device: str, series: frozenset[int], now_ns: int) -> str | None:
+        """Who works on a device or on anything that it measures, in words; None where nobody does."""
+        self._look(now_ns)
+        at_work = (one for one in self._under_way if one.target == device or not series.isdisjoint(one.ids.tolist()))
+        return next((one.words() for one in at_work), None)
 
     def _look(self, now_ns: int) -> None:
         """See what is under way: the file when it has changed, and the time."""

@@ -138,7 +138,7 @@ def compile_gateway(
         quota=settings.quota if broker is None else None,
         metrics=settings.metrics if broker is None else None,
         remote=_remote(document) if broker is None else None,
-        outputs=allowed_outputs(document, settings.outputs, settings.buses),
+        outputs=allowed_outputs(document, settings.outputs, settings.buses, buses),
     )
 
 

@@ -1,6 +1,6 @@
 """``outputs`` in gateway.yaml: the only outputs that can be commanded, and on what conditions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ from device_profiles import model, registry
 from device_profiles.model import Profile, Register
 from device_profiles.output import Output
 from device_profiles.output_check import check_number, writable
+from edge_agent.compiled import AnyBusPlan
 from edge_agent.outputs import Interlock, OutputPlan, Spot
 from edge_agent.settings import BusSettings, DeviceSettings
 from telemetry.settings import Document, Step
@@ -51,6 +52,9 @@ class Allowed:
     """An output that may be commanded, compiled."""
 
     name: str
+    device: str
+    series: frozenset[int]
+    """What the device measures: work on any of it is work on the device."""
     plan: OutputPlan
     low: float
     high: float
@@ -59,10 +63,14 @@ class Allowed:
 
 
 def allowed_outputs(
-    document: Document[Any], outputs: Sequence[OutputSettings], buses: Sequence[BusSettings]
+    document: Document[Any],
+    outputs: Sequence[OutputSettings],
+    buses: Sequence[BusSettings],
+    plans: Sequence[AnyBusPlan],
 ) -> tuple[Allowed, ...]:
-    """The outputs under ``outputs`` of a document whose buses have been checked; raises SettingsError."""
+    """The outputs under ``outputs`` of a document whose buses have been compiled; raises SettingsError."""
     places = {device.name: (bus, device) for bus in buses for device in bus.devices}
+    series = {device.name: frozenset(device.ids.tolist()) for plan in plans for device in plan.devices}
     found: dict[str, Allowed] = {}
     for at, settings in enumerate(outputs):
         where: tuple[Step, ...] = ("outputs", at)
@@ -70,7 +78,7 @@ def allowed_outputs(
             problem = f"{settings.name!r}, expected a name of its own (a-z, 0-9, -)"
             raise document.error((*where, "name"), problem)
         try:
-            found[settings.name] = _allowed(document, settings, places)
+            found[settings.name] = _allowed(document, settings, places, series)
         except ValueError as exc:
             raise document.error(where, str(exc)) from exc
     return tuple(found.values())
@@ -79,7 +87,9 @@ def allowed_outputs(
 _Places = dict[str, tuple[BusSettings, DeviceSettings]]
 
 
-def _allowed(document: Document[Any], settings: OutputSettings, places: _Places) -> Allowed:
+def _allowed(
+    document: Document[Any], settings: OutputSettings, places: _Places, series: Mapping[str, frozenset[int]]
+) -> Allowed:
     spot, profile = _spot(document, places, settings.device)
     output = _output(profile, settings.output)
     register = writable(output.register)
@@ -96,7 +106,16 @@ def _allowed(document: Document[Any], settings: OutputSettings, places: _Places)
         multiple=output.multiple,
         interlocks=tuple(_interlock(document, places, lock) for lock in settings.interlocks),
     )
-    return Allowed(name=settings.name, plan=plan, low=low, high=high, pulse_s=pulse_s, drills=settings.drills)
+    return Allowed(
+        name=settings.name,
+        device=settings.device,
+        series=series[settings.device],
+        plan=plan,
+        low=low,
+        high=high,
+        pulse_s=pulse_s,
+        drills=settings.drills,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,13 +21,17 @@ _LONGEST_RETRY_S: Final = 60.0
 _FAREWELL_S: Final = 3.0
 Note = Callable[[Mapping[str, object]], None]
 """Writes a line into the account of what was done."""
+Work = Callable[[str, frozenset[int]], str | None]
+"""Says who works on a device, known by its name and what it measures; None where nobody does."""
 
 
 class Outputs:
     """The outputs of one gateway. ``drill``: its devices are simulated, so it takes commands of drills alone."""
 
-    def __init__(self, lines: Lines, outputs: Sequence[Allowed], folder: Path, note: Note, *, drill: bool) -> None:
-        self._lines, self._note, self._drill = lines, note, drill
+    def __init__(
+        self, lines: Lines, outputs: Sequence[Allowed], folder: Path, note: Note, work: Work, *, drill: bool
+    ) -> None:
+        self._lines, self._note, self._work, self._drill = lines, note, work, drill
         self._path = folder / "pulses.json"
         self._open: dict[str, int] = dict.fromkeys(_left_open(self._path), 0)
         """Outputs away from rest that must go back, with the number of the pulse."""
@@ -88,6 +92,8 @@ class Outputs:
             return f"{output.name} takes no part in drills, expected drills: true in gateway.yaml"
         if not output.low <= command.value <= output.high:
             return f"{command.value:g} is out of range, expected {output.low:g} to {output.high:g}"
+        if command.value != output.plan.safe and (work := self._work(output.device, output.series)) is not None:
+            return f"{work}, expected nobody at work on {output.device}"
         try:
             check_number(output.plan.spot.register, command.value)
         except ValueError as exc:

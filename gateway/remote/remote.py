@@ -7,7 +7,7 @@ import structlog
 
 from edge_agent.acquisition import Acquisition
 from gateway.mailbox import Mailbox
-from gateway.outputs.outputs import Outputs
+from gateway.outputs.outputs import Outputs, Work
 from gateway.remote.desk import Configuration, Desk
 from gateway.settings import GatewayPlan, RemotePlan
 from telemetry.clock import Clock
@@ -45,13 +45,14 @@ def open_remote(
     clock: Clock,
     mailbox: Mailbox,
     acquisition: Acquisition,
+    work: Work,
     configure: Callable[[Desk, Outputs], Configuration | None],
 ) -> Remote:
     """Make ready to take orders, and say so to the mailbox; raises RemoteError."""
     keys = gateway_keys()
     try:
         desk = Desk(plan.source, keys, remote.folder, clock, mailbox)
-        outputs = Outputs(acquisition, plan.outputs, remote.folder, desk.note, drill=plan.announce.drill)
+        outputs = Outputs(acquisition, plan.outputs, remote.folder, desk.note, work, drill=plan.announce.drill)
         configuration = configure(desk, outputs)
     except OSError as exc:
         raise RemoteError(f"{remote.folder}: {exc.strerror}, expected a directory that can be written") from exc

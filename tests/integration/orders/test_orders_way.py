@@ -9,9 +9,11 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from gateway.maintenance import Work, begin, end, targets
+from gateway.settings import compile_gateway, load_gateway
 from petrel.errors import CommandError
 from telemetry import audit
-from telemetry.clock import SECOND_NS
+from telemetry.clock import SECOND_NS, SystemClock
 from telemetry.orders import Outcome
 from telemetry.signing import KEYS, Key, sign
 from telemetry.topics import Channel, topic
@@ -207,6 +209,26 @@ async def test_an_interlock_is_read_at_the_device(files, nats, board):
         assert (1, 9) not in board.requests, "nothing holds a siren on"
         assert (await ask(command(files, "siren", 1))).outcome is Outcome.DONE
         assert board.requests.index((1, 9)) < board.requests.index((5, 2), board.requests.index((1, 9)))
+
+
+@pytest.mark.parametrize("target", ["board", "river/load"])
+async def test_no_output_leaves_its_rest_while_somebody_works_at_its_device(files, nats, board, target):
+    """No siren beside the man who tests its cabinet. Its rest is never held, and the work ends by itself."""
+    path = write_files(files, nats.port, board.port)
+    series = targets(compile_gateway(load_gateway(path)).buses)[target]
+    now_ns = SystemClock().now_ns()
+    work = Work(target=target, series=series, since_ns=now_ns, until_ns=now_ns + 60 * SECOND_NS, by="Lin")
+    async with at_work(files, nats, board) as (gateway, ask):
+        begin(files / "spool", work)
+        held = await ask(command(files, "siren", 1))
+        assert held.outcome is Outcome.REFUSED
+        assert held.reason.startswith(f"{target} under maintenance until ")
+        assert held.reason.endswith(" by Lin, expected nobody at work on board")
+        assert board.writes == []
+        assert (await ask(command(files, "siren", 0))).outcome is Outcome.DONE
+        assert end(files / "spool", target, now_ns)
+        assert (await ask(command(files, "siren", 1))).outcome is Outcome.DONE
+        assert gateway._maintenance.work("board", frozenset(map(int, series)), now_ns) is None
 
 
 async def test_a_drill_gateway_takes_commands_of_drills_alone(files, nats, board):
