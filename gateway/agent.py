@@ -235,9 +235,9 @@ class Gateway:
         self.uplink.notify()
 
     def _watch(self, payload: bytes, _: bool) -> None:
-        """What the centre watches from now on; a malformed message changes nothing."""
+        """What the centre watches from now on, with an empty message nothing; a malformed one changes nothing."""
         try:
-            watch = decode(payload, Watch)
+            watch = decode(payload, Watch) if payload else Watch(marks={})
             marks = {int(series): values for series, values in watch.marks.items()}
         except ValueError as exc:
             _LOG.warning("malformed watch ignored", reason=str(exc), n_bytes=len(payload))

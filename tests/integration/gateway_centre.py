@@ -81,9 +81,10 @@ class ScriptedCentre:
         payload = message if isinstance(message, bytes) else encode(message)
         self._client.publish(topic(self.source, Channel.ACK), payload, qos=1)
 
-    def watch(self, watch: Watch) -> None:
-        """Tell the gateway what to watch."""
-        self._client.publish(topic(self.source, Channel.WATCH), encode(watch), qos=1, retain=True)
+    def watch(self, watch: Watch | None) -> None:
+        """Tell the gateway what to watch; None clears what the broker has retained."""
+        payload = b"" if watch is None else encode(watch)
+        self._client.publish(topic(self.source, Channel.WATCH), payload, qos=1, retain=True)
 
     def acknowledge(self, *keys: Key) -> None:
         """Acknowledge batches later than they came."""

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import numpy as np
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
+from structlog.testing import capture_logs
 
 from gateway.agent import Gateway
 from gateway.settings import compile_gateway, load_gateway
@@ -102,3 +103,21 @@ async def test_a_crossing_is_hurried_with_what_was_held_back(tmp_path):
     assert set(urgent[:-1]) == {2.4}, "what was held back came along"
     assert len(urgent) >= 4
     assert centre.lanes.count(Lane.ALARM) == 1
+
+
+async def test_a_watch_that_is_cleared_at_the_broker_is_none(tmp_path):
+    """An empty retained message is how MQTT takes one back (3.1.1, 3.3.1.3): nothing is watched any more."""
+    with nats_server(tmp_path) as broker:
+        async with (
+            scripted_centre(broker.port, SOURCE) as centre,
+            River().serving() as port,
+            polling(tmp_path, broker.port, port) as gateway,
+        ):
+            (series,) = gateway._plan.buses[0].devices[0].ids.tolist()
+            await centre.until(lambda: centre.committed)
+            centre.watch(Watch(marks={str(series): (3.0,)}))
+            await until(lambda: gateway._screen._marks.shape[1])
+            with capture_logs() as logs:
+                centre.watch(None)
+                await until(lambda: not gateway._screen._marks.shape[1])
+            assert [line for line in logs if line["log_level"] == "warning"] == []
