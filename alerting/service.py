@@ -159,7 +159,11 @@ def _wired(
 
 def _desk(centre: Centre, ingest: Ingest, engine: Engine, folder: Path) -> Desk:
     async def parts() -> Mapping[str, dto.Part]:
-        own = {"engine": engine_part(centre, engine), "gateways": gateways_part(ingest.presence)}
+        own = {
+            "engine": engine_part(centre, engine),
+            "thresholds": thresholds_part(engine),
+            "gateways": gateways_part(ingest.presence),
+        }
         return intake_parts(ingest) | own | await vitals.delivery(centre.outbox)
 
     async def counted() -> vitals.Counted:
@@ -223,6 +227,16 @@ def gateways_part(presence: PresenceBook) -> dto.Part:
         status=dto.Condition.DEGRADED if refused else dto.Condition.OK,
         detail="; ".join(refused[:_SHOWN]) or "every announcement counts",
         figures={"heard": len(heard), "refused": len(refused)},
+    )
+
+
+def thresholds_part(engine: Engine) -> dto.Part:
+    """The site's thresholds: degraded while one can't be compared with its gauge."""
+    aside = engine.set_aside
+    return dto.Part(
+        status=dto.Condition.DEGRADED if aside else dto.Condition.OK,
+        detail="; ".join(aside[:_SHOWN]) or "every threshold counts from the datum of its gauge",
+        figures={"set_aside": len(aside)},
     )
 
 

@@ -46,6 +46,7 @@ class Thing:
     station: Station
     series: Series
     drill: bool = True
+    datum: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from edge_agent.plan import Limits, LineCost, silence_s
 from edge_agent.screening import Screening
 from telemetry.batch import I64
 from telemetry.codes import Codes
+from telemetry.deployment import Deployment
 from telemetry.series import Series
 
 
@@ -85,6 +86,8 @@ class AnyDevicePlan:
     period_ns: int
     phase_ns: int
     pause_s: float = 0.0
+    deployments: tuple[Deployment, ...] = ()
+    """By ``point/quantity`` of the series, in canonical units."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

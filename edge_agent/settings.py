@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from edge_agent.columns import PointSettings
+from telemetry.deployment import Deployment
 
 
 class CharacterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -76,6 +77,8 @@ class DeviceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """A variant of the profile."""
     points: dict[str, PointSettings] = {}
     """What is otherwise here, by the profile's names of points."""
+    deployments: tuple[Deployment, ...] = ()
+    """Which instruments have stood here since when, oldest first; the last one is there now."""
 
 
 class BusSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

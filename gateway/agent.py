@@ -16,6 +16,7 @@ from numpy.random import Generator
 from edge_agent.acquisition import Acquisition
 from edge_agent.screen import screen_of
 from gateway.coalescer import Coalescer
+from gateway.deployed import Deployed
 from gateway.line import SPARING_S, LineMeter
 from gateway.mailbox import Mailbox
 from gateway.maintenance import Maintenance
@@ -93,6 +94,7 @@ class Gateway:
             meter=self._meter,
         )
         self._maintenance = Maintenance(plan.spool_dir)
+        self._deployed = Deployed(plan.buses, plan.spool_dir)
         self._screen = screen_of(plan.buses)
         self._time: Timekeeper | None = None
         if machine is not None:
@@ -209,6 +211,7 @@ class Gateway:
         parts = Parts(
             acquisition=acquisition,
             screen=self._screen,
+            deployed=self._deployed,
             uplink=self.uplink,
             outputs=outputs,
             mailbox=self._mailbox,
@@ -222,7 +225,7 @@ class Gateway:
         admitted = marked if self._time is None else self._time.admit(marked)
         if admitted is None:
             return
-        passed = self._screen.take(admitted)
+        passed = self._screen.take(self._deployed.place(admitted))
         if passed.batch is None:
             return
         self.polled_rows += len(passed.batch)

@@ -226,12 +226,14 @@ def _announce(document: Document[GatewaySettings], buses: Sequence[AnyBusPlan]) 
     settings = document.settings
     series = tuple(catalogue(buses))
     codes = shared(one for bus in buses for device in bus.devices for one in device.codes)
+    deployments = {device.name: device.deployments for bus in buses for device in bus.devices if device.deployments}
     announce = Announce(
         revision="",
         drill=settings.drill,
         stations=settings.stations,
         series=series,
         codes=codes or msgspec.UNSET,
+        deployments=deployments or msgspec.UNSET,
     )
     announce = msgspec.structs.replace(announce, revision=_revision(announce))
     if (size := len(encode(announce))) > MAX_PAYLOAD:

@@ -7,27 +7,23 @@ A series keeps its *place*, a small number, for as long as the process lives: ar
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ingest.claims import IsGone, nobody
-from ingest.qc.checks import ABSURD
+from ingest.plausible import deployments_of, impossible, nowhere, unlikely
 from ingest.vocabulary import vocabulary
 from telemetry.batch import I64, Mask
 from telemetry.codes import Codes
-from telemetry.quantity import QUANTITIES
+from telemetry.deployment import Deployment
 from telemetry.series import Series, Station, Text, series_id
-from telemetry.topics import is_name
 from telemetry.wire import Announce
 
 I32 = NDArray[np.int32]
 
 UNKNOWN: Final = -1
-_DANGERS: Final = ("high", "low", "both", "none")
-_PERIOD_S: Final = (0.001, 366 * 86_400.0)
-_MODULUS: Final = (1e-6, ABSURD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +43,15 @@ class Entry:
     drill: bool
     codes: Codes | None = None
     """What its numbers mean, where they are a code with words."""
+    deployments: tuple[Deployment, ...] = ()
+    """Of its device, oldest first."""
     active: bool = True
+
+    @property
+    def datum(self) -> str | None:
+        """What its values count from; None where nobody has said."""
+        zero = self.deployments[-1].zeros.get(self.series.key) if self.deployments else None
+        return None if zero is None else zero.datum
 
     @property
     def path(self) -> str:
@@ -70,6 +74,14 @@ class Verdict:
     contested: tuple[Entry, ...] = ()
     replaced: tuple[Entry, ...] = ()
     doubts: tuple[str, ...] = ()
+
+
+class _Beside(NamedTuple):
+    """What an announcement says beside its series: stations by id, codes by series, deployments by device."""
+
+    stations: Mapping[str, Station]
+    codes: Mapping[int, Codes]
+    deployments: Mapping[str, tuple[Deployment, ...]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,15 +120,18 @@ class Catalogue:
         if announce.drill is not self.drill:
             return self._refuse(source, _wrong_mode(announce.drill))
         stations = {station.id: station for station in announce.stations}
+        absurd = unlikely(announce)
         taken: dict[int, Entry] = {}
         refused: dict[int, tuple[str, str]] = {}
         contested, replaced = list[Entry](), list[Entry]()
         words, doubts = vocabulary(announce)
+        beside = _Beside(stations, words, deployments_of(announce))
         for series in announce.series:
-            entry = self._candidate(source, series, stations.get(series.station), words)
+            entry = self._candidate(source, series, beside)
             owner = self._other_owner(entry)
             in_the_way = owner is not None and not is_gone(owner.source, owner.series.period_s)
-            if reason := self._problem(entry, stations, taken, owner if in_the_way else None):
+            reason = self._problem(entry, stations, taken, owner if in_the_way else None)
+            if reason := reason or absurd.get(series.device):
                 refused[entry.id] = (entry.path, reason)
             else:
                 taken[entry.id] = entry
@@ -179,7 +194,7 @@ class Catalogue:
         self.revision += 1
         return Verdict(reason=reason)
 
-    def _candidate(self, source: str, series: Series, station: Station | None, words: Mapping[int, Codes]) -> Entry:
+    def _candidate(self, source: str, series: Series, beside: _Beside) -> Entry:
         site = source.partition("/")[0]
         key = series_id(site, series.station, series.point, series.quantity)
         known = self._entries.get(key)
@@ -188,10 +203,11 @@ class Catalogue:
             place=len(self._entries) if known is None else known.place,
             source=source,
             site=site,
-            station=_NOWHERE if station is None else station,
+            station=beside.stations.get(series.station, _NOWHERE),
             series=series,
             drill=self.drill,
-            codes=words.get(key),
+            codes=beside.codes.get(key),
+            deployments=beside.deployments.get(series.device, ()),
         )
 
     def _other_owner(self, entry: Entry) -> Entry | None:
@@ -213,7 +229,7 @@ class Catalogue:
             return f"already announced by {owner.source}, expected one gateway for a series"
         if entry.series.station not in stations:
             return f"no station {entry.series.station!r} in the announcement"
-        return _impossible(entry.series) or _nowhere(entry.station)
+        return impossible(entry.series) or nowhere(entry.station)
 
     def _take(self, source: str, taken: dict[int, Entry]) -> tuple[Entry, ...]:
         entries = dict(self._entries)
@@ -251,33 +267,3 @@ def _indexed(entries: dict[int, Entry], numbers: dict[str, int]) -> _Index:
     owners = np.full(max(len(entries), 1), UNKNOWN, np.int32)
     owners[places] = np.fromiter((numbers[entry.source] for entry in entries.values()), np.int32, len(entries))
     return _Index(ids[order], places[order], owners)
-
-
-def _impossible(series: Series) -> str | None:
-    """Why a series can't be what it says, or None."""
-    quantity = QUANTITIES.get(series.quantity)
-    low, high = series.valid
-    if not (is_name(series.station) and is_name(series.point)):
-        return f"name {series.station}/{series.point}, expected lower-case letters, digits and hyphens"
-    if quantity is None:
-        return f"unknown quantity {series.quantity!r}"
-    if series.unit != quantity.unit:
-        return f"unit {series.unit!r}, expected {quantity.unit!r}, the canonical unit of {series.quantity}"
-    if series.danger not in _DANGERS:
-        return f"danger {series.danger!r}, expected one of {', '.join(_DANGERS)}"
-    if not -ABSURD <= low < high <= ABSURD:
-        return f"valid range {low} to {high}, expected two finite numbers in ascending order, {ABSURD:g} at most"
-    return _outside("period", series.period_s, _PERIOD_S, " s") or _outside("modulus", series.modulus, _MODULUS)
-
-
-def _outside(name: str, number: float | None, bounds: tuple[float, float], unit: str = "") -> str | None:
-    low, high = bounds
-    if number is None or low <= number <= high:
-        return None
-    return f"{name} {number}{unit}, expected {low:.9g} to {high:.9g}"
-
-
-def _nowhere(station: Station) -> str | None:
-    if -90 <= station.lat <= 90 and -180 <= station.lon <= 180:
-        return None
-    return f"station {station.id} at {station.lat}, {station.lon}, expected degrees of latitude and longitude"

@@ -52,6 +52,11 @@ class Series(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     modulus: float | None = None
     """Of a totaliser: the value at which it starts again from zero."""
 
+    @property
+    def key(self) -> str:
+        """Its name within its station."""
+        return f"{self.point}/{self.quantity}"
+
 
 def series_id(site: str, station: str, point: str, quantity: str) -> int:
     """The 63-bit identity of ``site/station/point/quantity``: positive, so that it fits a signed 64-bit column."""

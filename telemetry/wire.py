@@ -16,6 +16,7 @@ import numpy as np
 
 from telemetry.batch import MAX_ROWS, Batch, check
 from telemetry.codes import Codes
+from telemetry.deployment import Deployment
 from telemetry.health import ClockHealth, LineUse
 from telemetry.series import Series, Station
 
@@ -75,6 +76,11 @@ class Announce(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     series: tuple[Series, ...]
     codes: tuple[Codes, ...] | msgspec.UnsetType = msgspec.UNSET
     """What the numbers of series that are codes mean; only to a centre that ``reads`` it (``Watch``)."""
+    deployments: dict[str, tuple[Deployment, ...]] | msgspec.UnsetType = msgspec.UNSET
+    """By device, oldest first; zeros and baselines by ``point/quantity``, in canonical units.
+
+    Not on the wire where there are none: a centre before them refuses words that it does not know.
+    """
 
 
 class Watch(msgspec.Struct, frozen=True, kw_only=True):

@@ -80,6 +80,10 @@ class Desk:
         """Acknowledge the version that was seen."""
         return await self.acknowledging(identity, seen)
 
+    def series(self, identity: str) -> dto.Series:
+        """What is known of a series."""
+        return words.series(self._entry(identity), self.timezone)
+
     async def points(self, series: str, span: Span) -> dto.SeriesPoints:
         """Samples of a series; raw ones are cut after the first 50,000, and the answer says from where to go on."""
         entry = self._entry(series)

@@ -185,6 +185,48 @@ class SeriesPoints:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Zero:
+    """Where a gauge's zero lies: ``height`` above ``datum`` in the unit of the series, by whom and on which day."""
+
+    height: float
+    datum: str
+    surveyor: str
+    date: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """An instrument that measured a series from ``since``; ``baseline``: what its counter showed then."""
+
+    since: str
+    serial: str
+    by: str
+    note: str
+    zero: Zero | None
+    baseline: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """What is known of a series; ``deployments`` oldest first, the last one measures it now."""
+
+    id: str
+    station: str
+    point: str
+    quantity: str
+    name: Text
+    unit: str
+    gateway: str
+    device: str
+    period_s: float
+    valid: tuple[float | None, float | None]
+    modulus: float | None
+    active: bool
+    datum: str | None
+    deployments: list[Deployment]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Area:
     """The level of an area over all hazards, and why; its outcome is normal only where all of them are.
 

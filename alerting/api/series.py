@@ -1,4 +1,4 @@
-"""GET /api/v1/series/{id}/points."""
+"""GET /api/v1/series/{id} and /api/v1/series/{id}/points."""
 
 from typing import Annotated, Final
 
@@ -16,6 +16,12 @@ router: Final = APIRouter(prefix="/api/v1", tags=["series"])
 _DEFAULT_NS: Final = 24 * HOUR_NS
 _MOST_BUCKETS: Final = 20_000
 _TIMES: Final = "ISO 8601 with offset, or milliseconds since 1970 UTC; without an offset in the site's timezone."
+
+
+@router.get("/series/{series}", response_model=dto.Series, responses=documented(404))
+async def about(request: Request, series: str) -> Response:
+    """A series and the instruments that have measured it, with their zeros and baselines."""
+    return answer(view_of(request).series(series))
 
 
 @router.get("/series/{series}/points", response_model=dto.SeriesPoints, responses=documented(404, 422, 503))

@@ -72,6 +72,9 @@ class CentreView(Protocol):
     async def acknowledge(self, identity: str, seen: Acknowledgement) -> dto.Alarm:
         """Acknowledge; raises UnknownError, StaleError (F23), UnavailableError."""
 
+    def series(self, identity: str) -> dto.Series:
+        """What is known of a series; raises UnknownError."""
+
     async def points(self, series: str, span: Span) -> dto.SeriesPoints:
         """Samples of a series; raises UnknownError, UnavailableError."""
 

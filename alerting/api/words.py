@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, cast
 
+import msgspec
+
 from alerting.alarms import Alarm, Outcome
 from alerting.api import dto
 from alerting.api.latest import NEVER, Latest
@@ -15,6 +17,7 @@ from alerting.site import Site
 from ingest.catalogue import Entry
 from ingest.presence import Heard
 from telemetry.clock import SECOND_NS
+from telemetry.deployment import Deployment
 from telemetry.health import ClockHealth
 from telemetry.quality import Cause, Quality
 from telemetry.quantity import QUANTITIES
@@ -98,6 +101,39 @@ def meaning(entry: Entry, value: float) -> dto.Text | None:
 def named(words: Mapping[int, Text]) -> dict[str, dto.Text]:
     """Code words by number."""
     return {str(number): text(one) for number, one in words.items()}
+
+
+def series(entry: Entry, timezone: str) -> dto.Series:
+    """A series and its history."""
+    found, quantity = entry.series, QUANTITIES[entry.series.quantity]
+    return dto.Series(
+        id=str(entry.id),
+        station=found.station,
+        point=found.point,
+        quantity=found.quantity,
+        name=dto.Text(zh=quantity.zh, en=quantity.en),
+        unit=found.unit,
+        gateway=entry.source,
+        device=found.device,
+        period_s=found.period_s,
+        valid=(number(found.valid[0]), number(found.valid[1])),
+        modulus=found.modulus,
+        active=entry.active,
+        datum=entry.datum,
+        deployments=[_deployment(one, found.key, timezone) for one in entry.deployments],
+    )
+
+
+def _deployment(found: Deployment, key: str, timezone: str) -> dto.Deployment:
+    zero = found.zeros.get(key)
+    return dto.Deployment(
+        since=iso(found.since_ns, timezone),
+        serial=found.serial,
+        by=found.by,
+        note=found.note,
+        zero=None if zero is None else dto.Zero(**msgspec.structs.asdict(zero)),
+        baseline=found.baselines.get(key),
+    )
 
 
 def station(entry: Entry, readings: Sequence[dto.Reading], level: StationLevel | None) -> dto.Station:

@@ -19,6 +19,7 @@ from alerting.engine import snapshot
 from alerting.engine.arrivals import Arrivals, arrivals, identities, newest_ns, steps
 from alerting.engine.assembly import NO_DATA, Key, make_post, make_silence, resume
 from alerting.engine.corrections import corrections
+from alerting.engine.datums import set_aside
 from alerting.engine.marks import Marks, marks
 from alerting.engine.members import Entry
 from alerting.engine.post import Moment, Post
@@ -66,6 +67,8 @@ class Engine:
         ).reshape(-1, 2)
         self._entries: dict[int, Entry] = {}
         self._active: tuple[Entry, ...] = ()
+        self.set_aside: tuple[str, ...] = ()
+        """Thresholds that are not judged although the site has them, and why."""
         self._revision: int | None = None
         self._stale = True
         self._edition = (0, 0)
@@ -95,6 +98,7 @@ class Engine:
         slowest_s = max((entry.series.period_s for entry in self._entries.values()), default=0.0)
         self._memory_ns = 2 * (self._packs.longest_hold_ns + round(slowest_s * SECOND_NS)) + HOUR_NS
         self._place_stations()
+        self.set_aside = set_aside(self.site, self._active)
 
     def _place_stations(self) -> None:
         names = {entry.station.id for entry in self._entries.values()}

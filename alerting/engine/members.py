@@ -37,6 +37,10 @@ class Entry(Protocol):
     def drill(self) -> bool:
         """Whether its input is simulated."""
 
+    @property
+    def datum(self) -> str | None:
+        """What its values count from; None where nobody has said."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:

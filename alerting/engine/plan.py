@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from alerting.engine.datums import is_comparable
 from alerting.engine.members import Entry, Member, Subject, members_of
 from alerting.metric import Frame, Reading
 from alerting.rules.compiled import Bars, Compiled, Ladder, Measured, Verdict
@@ -155,6 +156,7 @@ def _surveyed(members: Sequence[Member], thresholds: Sequence[Threshold]) -> tup
             for scheme, threshold in known.get(
                 (entry.station.id, entry.series.point, entry.series.quantity), {}
             ).items()
+            if is_comparable(entry, threshold)
         }
         for member in members
     )

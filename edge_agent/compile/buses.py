@@ -8,6 +8,7 @@ from device_profiles.check import varied
 from device_profiles.field_model import FieldProfile
 from device_profiles.model import Profile
 from edge_agent.compile import lines
+from edge_agent.compile.deployments import check_deployments
 from edge_agent.compile.devices import address, field_device, modbus_device
 from edge_agent.compile.place import Place, Where
 from edge_agent.compiled import (
@@ -189,6 +190,7 @@ def _profile(place: Place, device: DeviceSettings, bus: BusSettings) -> AnyProfi
     for name in device.points:
         if name not in known:
             raise place.error(f"unknown point {name!r}, expected one of {', '.join(sorted(known))}", "points", name)
+    check_deployments(place, device, profile.points)
     return profile
 
 

@@ -10,6 +10,7 @@ from device_profiles.field_model import FieldProfile
 from device_profiles.model import Measured, Profile
 from edge_agent import columns
 from edge_agent.columns import PointSettings
+from edge_agent.compile.deployments import announced, standing
 from edge_agent.compile.place import Place
 from edge_agent.compiled import DevicePlan, FieldDevicePlan
 from edge_agent.plan import Limits, Span
@@ -18,6 +19,7 @@ from edge_agent.settings import DeviceSettings
 from telemetry.batch import I64, MILLISECOND_NS
 from telemetry.clock import SECOND_NS
 from telemetry.codes import Codes
+from telemetry.deployment import Deployment
 from telemetry.series import Series, identify, series_id
 
 P = TypeVar("P", bound=Measured)
@@ -69,7 +71,8 @@ def address(device: DeviceSettings, profile: FieldProfile) -> str:
 
 def used(device: DeviceSettings, points: Sequence[P]) -> list[tuple[P, PointSettings]]:
     """The points that a site takes, each with what it does to it."""
-    both = [(point, device.points.get(point.name, _AS_IN_PROFILE)) for point in points]
+    found = standing(device)
+    both = [(point, found.get(point.name, _AS_IN_PROFILE)) for point in points]
     return [(point, here) for point, here in both if not here.skip]
 
 
@@ -81,6 +84,7 @@ class _Common(TypedDict):
     screenings: tuple[Screening, ...]
     period_ns: int
     phase_ns: int
+    deployments: tuple[Deployment, ...]
 
 
 def _common(
@@ -110,6 +114,7 @@ def _common(
         "screenings": screenings,
         "period_ns": period_ns,
         "phase_ns": int(period_ns * fraction) // MILLISECOND_NS * MILLISECOND_NS,
+        "deployments": announced(device, taken, series),
     }
 
 

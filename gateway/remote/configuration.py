@@ -17,6 +17,7 @@ import structlog
 
 from edge_agent.acquisition import Acquisition
 from edge_agent.screen import Screen
+from gateway.deployed import Deployed
 from gateway.mailbox import Mailbox
 from gateway.outputs.outputs import Outputs
 from gateway.remote import change
@@ -44,6 +45,7 @@ class Parts:
 
     acquisition: Acquisition
     screen: Screen
+    deployed: Deployed
     uplink: Uplink
     outputs: Outputs
     mailbox: Mailbox
@@ -182,6 +184,7 @@ class RemoteConfiguration:
         await parts.outputs.change(plan.outputs, there.gone)
         await parts.acquisition.swap(there.gone, there.fresh)
         parts.screen.change(plan.buses)
+        parts.deployed.change(plan.buses)
         parts.uplink.redirect(plan.announce, plan.broker)
         self._now = there.to
         _LOG.info("configuration", buses=[bus.name for bus in plan.buses], fresh=[bus.name for bus in there.fresh])

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from petrel.commands import config, enrol, maintain, orders
+from petrel.commands import config, deployments, enrol, maintain, orders
 from petrel.commands.line import Baud, Parity_, Serial, SerialServer, Stop_, Tcp, units_of
 from petrel.commands.output import finished, print_json, print_line, print_looks, progress
 from petrel.errors import in_one_line
@@ -136,6 +136,7 @@ def status(file: File, json: Annotated[bool, typer.Option("--json", help="Machin
 
 app.command()(enrol.enrol)
 app.command()(maintain.maintain)
+app.command()(deployments.deployments)
 app.command()(orders.key)
 app.command()(orders.account)
 app.add_typer(orders.command, name="command")

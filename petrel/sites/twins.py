@@ -9,6 +9,7 @@ from device_profiles import registry
 from device_profiles.check import varied
 from device_profiles.field_model import FieldProfile
 from device_profiles.model import Profile
+from edge_agent.compile.deployments import standing
 from edge_agent.settings import BusSettings, DeviceSettings, ListenSettings, SerialSettings, TcpSettings
 from simulators.devices import Endpoint, Line, SerialEndpoint
 from simulators.field_bus import FieldLine
@@ -82,5 +83,5 @@ def _field_unit(device: DeviceSettings, profile: FieldProfile) -> FieldUnit:
 def _choices(device: DeviceSettings) -> dict[str, Choice]:
     return {
         name: Choice(name=point.name, quantity=point.quantity, offset=point.offset, skip=point.skip)
-        for name, point in device.points.items()
+        for name, point in standing(device).items()
     }

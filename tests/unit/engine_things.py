@@ -70,6 +70,7 @@ class Thing:
     station: Station
     series: Series
     drill: bool = False
+    datum: str | None = None
 
 
 @dataclass

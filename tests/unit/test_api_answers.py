@@ -5,11 +5,13 @@ import re
 from urllib.parse import quote
 
 import jsonschema
+import msgspec
 import pytest
 
 from telemetry.clock import HOUR_NS
+from telemetry.deployment import Deployment, Zero
 from tests.unit.centre_things import START_NS, HandWall
-from tests.unit.centre_world import LAYER, SECOND, gas_id, world
+from tests.unit.centre_world import LAYER, SECOND, gas_id, gas_series, world
 
 
 @pytest.fixture
@@ -151,6 +153,22 @@ async def test_areas_follow_their_stations(place):
     assert items[1]["hazards"]["combustible_gas"]["alarms"]
 
 
+async def test_a_series_says_which_instruments_have_measured_it(place):
+    key, zero = "g1/combustible_gas", Zero(height=3.2, datum="1985", surveyor="Lin", date="2023-01-31")
+    old = Deployment(since="2022-05-01T01:00+00:00", serial="A1", zeros={key: zero}, baselines={key: 3.5})
+    new = Deployment(since="2023-02-01T09:00+08:00", serial="B7", by="Wu", zeros={key: zero})
+    told = msgspec.structs.replace(gas_series(4), deployments={"": (old, new)})
+    place.service.ingest.catalogue.announce("demo/gw-1", told)
+    async with place.client() as client:
+        body = (await client.get(f"/api/v1/series/{gas_id(1)}")).json()
+        unknown = await client.get("/api/v1/series/7")
+    assert (body["station"], body["point"], body["datum"], body["active"]) == ("gas-1", "g1", "1985", True)
+    first, second = body["deployments"]
+    assert (first["since"], first["serial"], first["baseline"]) == ("2022-05-01T09:00:00+08:00", "A1", 3.5)
+    assert second["zero"] == {"height": 3.2, "datum": "1985", "surveyor": "Lin", "date": "2023-01-31"}
+    assert (unknown.status_code, unknown.json()["detail"][:13]) == (404, "no series '7'")
+
+
 async def test_health_is_503_while_a_part_is_down(place):
     async with place.client() as client:
         answer = await client.get("/api/v1/health")
@@ -161,6 +179,7 @@ async def test_health_is_503_while_a_part_is_down(place):
             "engine": "ok",
             "gateways": "ok",
             "delivery": "ok",
+            "thresholds": "ok",
         }
         place.service.ingest.subscriber.problem = ""
         assert (await client.get("/api/v1/health")).status_code == 200

@@ -1,9 +1,12 @@
 """What the engine says of a station: six outcomes, and never normal where nothing is known."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from alerting.alarms import Kind, Outcome
-from telemetry.quality import Quality
+from telemetry.quality import Cause, Quality
 from tests.unit.engine_things import T0, Catalogue, Desk, commit, desk, key, reading, things
 
 
@@ -44,6 +47,32 @@ def test_without_thresholds_a_gauge_is_unconfigured_not_normal() -> None:
     one = desk(only=["tide"], thresholds=False)
     assert one.feed(0, {"tide/sea-level": 9.0}) == []
     assert cell(one, "tide", "storm_surge") == (Outcome.UNCONFIGURED, 0)
+
+
+@pytest.mark.parametrize(("datum", "judged"), [(None, True), ("1985", True), ("1956", False), ("local", False)])
+def test_a_gauge_that_counts_from_another_datum_is_unconfigured_and_said_so(datum: str | None, judged: bool) -> None:
+    """A level of 9 m above a local zero is none above the national one."""
+    one = desk(only=["tide"])
+    one.engine.announce(Catalogue([replace(thing, datum=datum) for thing in things(only=["tide"])], revision=2))
+    assert bool(one.feed(0, {"tide/sea-level": 9.0})) is judged
+    assert cell(one, "tide", "storm_surge") == ((Outcome.LEVEL, 4) if judged else (Outcome.UNCONFIGURED, 0))
+    said = () if judged else (f"warn_tide of tide/sea-level counts from 1985, its gauge from {datum}: not judged",)
+    assert one.engine.set_aside == said
+
+
+def test_a_rain_gauge_that_was_replaced_has_measured_no_rain() -> None:
+    """The counter of the new one stands 60 mm higher; its baseline, read by hand, comes before its first reading."""
+    for baseline in (False, True):
+        one = desk(only=["mast"])
+        for minute in range(5):
+            one.feed(minute, {"mast/rain": 12.0})
+        if baseline:
+            [by_hand] = reading({"mast/rain": 72.0}, 5)
+            marks = np.full(1, Quality.BAD, np.uint8), np.full(1, Cause.MANUAL, np.uint16)
+            one.take(commit(len(one.commits) + 1, by_hand.flagged(*marks)))
+        for minute in range(6, 20):
+            one.feed(minute, {"mast/rain": 72.2})
+        assert bool(one.log) is not baseline
 
 
 def test_before_the_first_row_and_after_a_failed_poll_there_is_no_data() -> None:

@@ -4,8 +4,10 @@ import math
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from ingest.catalogue import UNKNOWN, Catalogue
+from telemetry.deployment import Deployment, Zero
 from telemetry.series import Station, Text
 from telemetry.wire import Announce
 from tests.unit.ingest_data import SOURCE, announce, ids, level, station
@@ -159,3 +161,31 @@ def test_a_gateway_of_another_site_is_refused(catalogue):
     assert verdict.reason == "this is the centre of demo, expected a gateway of that site"
     assert catalogue.refusal("other/gw-1") == verdict.reason
     assert list(catalogue.entries()) == []
+
+
+def _history(**changes: object) -> dict[str, tuple[Deployment, ...]]:
+    zero = Zero(**({"height": 3.2, "datum": "1985", "surveyor": "Lin", "date": "2026-01-31"} | changes))
+    return {"gauge": (Deployment(since="2026-05-01T09:00+08:00", serial="B7", zeros={"a/water_level": zero}),)}
+
+
+def test_the_history_of_an_instrument_belongs_to_its_series(catalogue):
+    told = structs.replace(announce(level("a", device="gauge"), level("b")), deployments=_history())
+    catalogue.announce(SOURCE, told)
+    with_one, without = catalogue.entries()
+    assert (with_one.datum, with_one.deployments[0].serial) == ("1985", "B7")
+    assert (without.datum, without.deployments) == (None, ())
+    assert catalogue.announce(SOURCE, told).changed == ()
+    moved = structs.replace(told, deployments=_history(height=2.9))
+    assert [entry.path for entry in catalogue.announce(SOURCE, moved).changed] == ["demo/st-1/a/water_level"]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"height": math.inf}, {"datum": "x" * 201}, {"surveyor": "\x1b[2J"}, {"date": "?"}]
+)
+def test_a_history_that_can_not_be_refuses_the_series_of_its_device_alone(catalogue, changes):
+    told = structs.replace(announce(level("a", device="gauge"), level("b")), deployments=_history(**changes))
+    verdict = catalogue.announce(SOURCE, told)
+    [(path, reason)] = verdict.refused
+    assert path == "demo/st-1/a/water_level"
+    assert reason.startswith("deployments of gauge: ")
+    assert catalogue.known(ids("a", "b")).tolist() == [False, True]

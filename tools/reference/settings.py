@@ -77,7 +77,7 @@ def _default(field: kinds.Field) -> str:
     if field.required:
         return "required"
     value = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
-    if value is None or value in ((), {}, "") or isinstance(value, msgspec.Struct):
+    if value in (None, msgspec.NODEFAULT, (), {}, "") or isinstance(value, msgspec.Struct):
         return ""
     if isinstance(value, bool):
         return "`true`" if value else "`false`"
