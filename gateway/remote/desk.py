@@ -27,6 +27,8 @@ _LOG = structlog.get_logger()
 _WAITING: Final = 16
 _AT_ONCE: Final = 16
 _TELL_S: Final = 10.0
+_REFUSED: Final = 1024
+"""Refused orders that are known again, the newest."""
 _ID: Final = re.compile(r"[0-9a-f]{32}")
 _KINDS: Final[Mapping[Channel, type[Command] | type[ConfigOrder]]] = {
     Channel.COMMAND: Command,
@@ -62,6 +64,7 @@ class Desk:
         self._queue: asyncio.Queue[_Received] = asyncio.Queue(_WAITING)
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._unsigned, self._told_s = 0, -_TELL_S
+        self._refused_ids: dict[str, None] = {}
 
     def inbox(self) -> Mapping[Channel, Take]:
         """Who takes what comes on which channel."""
@@ -132,7 +135,7 @@ class Desk:
             return self._refused(order, "the broker had retained it, expected an order that is not")
         if (earlier := self._journal.answer(order)) is not None:
             return earlier
-        if (reason := untimely(order, now_ns)) is not None:
+        if (reason := untimely(order, now_ns) or self._journal.too_old(order)) is not None:
             return self._refused(order, reason)
         if self._journal.is_full(now_ns):
             return self._refused(order, "too many orders within an hour, expected fewer")
@@ -179,11 +182,21 @@ class Desk:
 
     async def _reply(self, answer: Answer, key: Key, order: Order) -> None:
         entry = {"what": "answer", "id": answer.id, "outcome": answer.outcome, "reason": answer.reason}
-        _LOG.info("answer", repeated=answer.repeated, **entry)
-        if not answer.repeated:
+        if self._is_news(answer):
+            _LOG.info("answer", **entry)
             extra = {} if answer.outcome is not Outcome.REFUSED else {"key": key.name, **brief(order)}
             await asyncio.to_thread(self.note, {**extra, **entry})
         await self.reply(answer, key)
+
+    def _is_news(self, answer: Answer) -> bool:
+        """Whether it belongs in the account: whoever repeats recorded orders fills neither the disk nor the log."""
+        if answer.repeated or answer.outcome is not Outcome.REFUSED:
+            return not answer.repeated
+        known = answer.id in self._refused_ids
+        self._refused_ids[answer.id] = None
+        if len(self._refused_ids) > _REFUSED:
+            del self._refused_ids[next(iter(self._refused_ids))]
+        return not known
 
     def _settle(self, answer: Answer) -> None:
         if answer.repeated or not answer.final:

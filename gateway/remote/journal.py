@@ -1,4 +1,9 @@
-"""Which orders have come, and what became of them: none is carried out twice, not even over a restart."""
+"""Which orders have come, and what became of them: none is carried out twice, over no restart and by no clock.
+
+An order is forgotten some time after it counts no more. A box without a battery behind its clock may wake up before
+that time, when the order seems to count again: so the newest are kept whatever the clock says, and of those that were
+forgotten the latest moment. An order that was over by then may have been one of them.
+"""
 
 import os
 import threading
@@ -15,7 +20,11 @@ from telemetry.orders import Answer, Order, Outcome
 _KEPT_NS: Final = HOUR_NS
 """Beyond its time to live an order is refused anyway; this covers a clock that is set back."""
 _MOST: Final = 4096
+_NEWEST: Final = 256
+"""So many are kept whatever the clock says."""
 _SPARE: Final = 1024
+_FORGOTTEN: Final = ""
+"""The id of the entry that says until when orders were forgotten; no order has it."""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +43,10 @@ class Journal:
         self._path = path
         self._lock = threading.Lock()  # files are written in threads
         self._lines = 0
-        self._entries = {entry.id: entry for entry in _read(path) if entry.until_ns > now_ns}
+        self._entries = {entry.id: entry for entry in _read(path)}
+        mark = self._entries.pop(_FORGOTTEN, None)
+        self._forgotten_ns = 0 if mark is None else mark.until_ns
+        self._forget(now_ns)
         for entry in list(self._entries.values()):
             if entry.answer is None:
                 self._entries[entry.id] = msgspec.structs.replace(entry, answer=_interrupted(entry.id, now_ns))
@@ -53,8 +65,14 @@ class Journal:
     def is_full(self, now_ns: int) -> bool:
         """Whether no more orders can be remembered."""
         with self._lock:
-            self._entries = {one.id: one for one in self._entries.values() if one.until_ns > now_ns}
-        return len(self._entries) >= _MOST
+            self._forget(now_ns)
+        return len(self._entries) >= _MOST + _NEWEST
+
+    def too_old(self, order: Order) -> str | None:
+        """Why an order counts no more, whatever the clock says by now: it may have come and been forgotten."""
+        if order.expires_ns + _KEPT_NS > self._forgotten_ns:
+            return None
+        return "it is older than what is remembered here, expected a new one, and a clock here that is right"
 
     def accept(self, order: Order) -> None:
         """Remember an order before it is carried out; on the disk when this returns. Raises OSError."""
@@ -65,6 +83,12 @@ class Journal:
         entry = self._entries.get(answer.id)
         if entry is not None:
             self._keep(msgspec.structs.replace(entry, answer=answer), sync=False)
+
+    def _forget(self, now_ns: int) -> None:
+        over = sorted((one.until_ns, one.id) for one in self._entries.values() if one.until_ns <= now_ns)
+        for until_ns, id_ in over[:-_NEWEST]:
+            del self._entries[id_]
+            self._forgotten_ns = max(self._forgotten_ns, until_ns)
 
     def _keep(self, entry: Entry, *, sync: bool) -> None:
         """In memory first: a disk that takes nothing must not let an order be carried out twice."""
@@ -89,7 +113,9 @@ class Journal:
 
     def _rewrite(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(self._path, b"".join(msgspec.json.encode(entry) + b"\n" for entry in self._entries.values()))
+        mark = Entry(id=_FORGOTTEN, until_ns=self._forgotten_ns)
+        entries = (mark, *self._entries.values())
+        write_whole(self._path, b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries))
         self._lines = len(self._entries)
 
 

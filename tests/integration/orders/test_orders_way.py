@@ -142,6 +142,16 @@ async def test_a_command_that_a_stop_interrupted_is_unknown_for_ever(files, nats
     assert board.writes == []
 
 
+async def test_a_recorded_order_that_is_repeated_for_ever_fills_no_disk(files, nats, board):
+    """Its signature is right, so it is answered each time; in the account it stands once."""
+    order = command(files, "siren", 1)
+    late = msgspec.structs.replace(order, issued_ns=order.issued_ns - 10**12, expires_ns=order.expires_ns - 10**12)
+    async with at_work(files, nats, board) as (_, ask):
+        answers = [await ask(late) for _ in range(20)]
+    assert {(answer.outcome, "it expired" in answer.reason) for answer in answers} == {(Outcome.REFUSED, True)}
+    assert len(audit.entries(files / "remote" / "audit.jsonl")) == 1
+
+
 @pytest.mark.parametrize("how", ["noise", "other key", "changed", "other gateway", "as result"])
 async def test_what_is_not_signed_for_this_gateway_is_ignored(files, nats, board, how):
     body = encode(command(files, "siren", 1))
