@@ -77,6 +77,8 @@ class Bus:
         agenda = self._agenda()
         try:
             while True:
+                if self._is_ahead(agenda[0]):
+                    agenda = self._agenda()
                 await self._clock.sleep_until(agenda[0][0])
                 if agenda[0][0] - self._clock.now_ns() > _SET_BACK_NS:
                     agenda = self._agenda()
@@ -91,6 +93,11 @@ class Bus:
         agenda = [(one.due_from(now_ns), at) for at, one in enumerate(self._devices)]
         heapq.heapify(agenda)
         return agenda
+
+    def _is_ahead(self, next_up: tuple[int, int]) -> bool:
+        """Whether the next moment of a device lies more than its period ahead: the clock was set back in mid-poll."""
+        due_ns, at = next_up
+        return due_ns - self._clock.now_ns() > self._devices[at].device.plan.period_ns
 
     async def _moment(self, agenda: list[tuple[int, int]]) -> list[Batch]:
         """Serve every device that is due together, and put each on the agenda again."""
@@ -178,15 +185,20 @@ class Bus:
     def _hold_back(self, one: _Polled, poll: Poll) -> None:
         """Blame the line when it is down, otherwise the device."""
         if not isinstance(poll.failure, LineDownError):
-            one.breaker.fail(one.due_ns, self._least_wait_ns())
+            one.breaker.fail(one.due_ns, self._least_wait_ns(one.device.longest))
         elif self._link.allows(one.due_ns):
             self._down = str(poll.failure)
             self._link.fail(one.due_ns)
 
-    def _least_wait_ns(self) -> int:
-        """How rarely a dead unit must be probed so that all dead ones together cost little (P1)."""
+    def _least_wait_ns(self, longest: int) -> int:
+        """How rarely a dead unit must be probed so that all dead ones together cost little (P1).
+
+        A probe takes its request, the timeout, the answer that could still have come, and a rest of that length again.
+        """
         dead = 1 + sum(other.breaker.is_open for other in self._devices)
-        return int(_DEAD_SHARE * dead * (self.plan.timeout_s + 2 * self.plan.cost.request_s) * SECOND_NS)
+        cost = self.plan.cost
+        probe_s = self.plan.timeout_s + 2 * (cost.request_s + longest * cost.byte_s)
+        return int(_DEAD_SHARE * dead * probe_s * SECOND_NS)
 
     def _missing(self, one: _Polled, time_ns: int) -> Batch:
         batch = missing(self._source, one.device.plan.ids, time_ns, Cause.COMMS)

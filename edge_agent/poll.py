@@ -24,6 +24,10 @@ class Pollable(Protocol):
     def plan(self) -> AnyDevicePlan:
         """What it is."""
 
+    @property
+    def longest(self) -> int:
+        """Bytes that an answer of it has at most: so long the line rests after one that does not come."""
+
     async def poll(self, due_ns: int) -> Poll:
         """Ask it for everything, for the moment ``due_ns``; never raises what a line or a device may do."""
 
