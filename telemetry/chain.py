@@ -34,9 +34,12 @@ def extend(seq: int, prev: str, bodies: Iterable[str]) -> Iterator[Link]:
         prev = link.sha256
 
 
-def verify(table: str, links: Iterable[Link], head: tuple[int, str]) -> int:
-    """Check every line up to the head; the number of lines. Raises ChainError at the first that does not fit."""
-    seq, prev = 0, GENESIS
+def verify(table: str, links: Iterable[Link], head: tuple[int, str], begin: tuple[int, str] = (0, GENESIS)) -> int:
+    """Check every line up to the head; the number of its last one. Raises ChainError at the first that does not fit.
+
+    ``begin`` is the line before the first of them, where a chain does not begin at its beginning.
+    """
+    seq, prev = begin
     for link in links:
         if link.seq != seq + 1:
             raise ChainError(f"{table}: line {link.seq} follows line {seq}, expected line {seq + 1}")

@@ -20,6 +20,15 @@ def unwritable(folder: Path) -> str | None:
     return f"{folder}: {place} can't be written, expected a directory of ours"
 
 
+def sync_folder(folder: Path) -> None:
+    """See the names in a folder on the disk; raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def free_bytes(folder: Path) -> int:
     """What is free on the disk that a folder is, or would be, on; for a process without privileges."""
     return shutil.disk_usage(standing(folder)).free

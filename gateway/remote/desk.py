@@ -29,6 +29,8 @@ _AT_ONCE: Final = 16
 _TELL_S: Final = 10.0
 _REFUSED: Final = 1024
 """Refused orders that are known again, the newest."""
+_SEALED: Final = 31
+"""Files of the account beside the one that grows, a megabyte each: about 30,000 orders."""
 _ID: Final = re.compile(r"[0-9a-f]{32}")
 _KINDS: Final[Mapping[Channel, type[Command] | type[ConfigOrder]]] = {
     Channel.COMMAND: Command,
@@ -88,7 +90,7 @@ class Desk:
         """Add a line to the account; a disk that takes nothing stops no siren, but is said."""
         line = {"time_ns": self._clock.now_ns(), **entry}
         try:
-            audit.record(self._audit, line)
+            audit.record(self._audit, line, sealed=_SEALED)
         except (OSError, ChainError) as exc:
             _LOG.error("not in the account", reason=str(exc), **entry)
 

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from telemetry.disk import sync_folder
+
 
 def write_whole(path: Path, content: bytes) -> None:
     """Put content into the place of a file, on the disk when this returns; raises OSError."""
@@ -13,12 +15,3 @@ def write_whole(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
     fresh.replace(path)
     sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """See the names in a folder on the disk; raises OSError."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

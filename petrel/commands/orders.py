@@ -51,8 +51,11 @@ def account(
     file: Annotated[Path, typer.Argument(help="KEYFILE.account.jsonl of a sender, or audit.jsonl of a gateway.")],
     json: Json = False,
 ) -> None:
-    """Check that no line of an account of orders was changed, and show it. Exit code 1 where one was."""
-    from telemetry.audit import entries
+    """Check that no line of an account of orders was changed, and show it, with what was sealed before it.
+
+    Exit code 1 where one was changed, or is missing.
+    """
+    from telemetry.audit import LET_GO, entries
     from telemetry.chain import ChainError
 
     try:
@@ -65,7 +68,8 @@ def account(
         print_json(found)
         return
     print_table(("time", "what", "details"), [_row(entry) for entry in found])
-    print_line(f"{len(found)} lines, none changed")
+    gone = max((entry["through"] for entry in found if entry["what"] == LET_GO), default=0)
+    print_line(f"{len(found)} lines, none changed{f'; the {gone} before them were let go' if gone else ''}")
 
 
 @command.command()
