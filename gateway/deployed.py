@@ -17,7 +17,7 @@ import structlog
 
 from edge_agent.compiled import AnyBusPlan
 from gateway.remote.files import write_whole
-from telemetry.batch import F64, I64, Batch, concat, rows
+from telemetry.batch import F64, I64, MILLISECOND_NS, Batch, concat, rows
 from telemetry.deployment import Deployment
 from telemetry.quality import Cause, Quality
 
@@ -59,20 +59,26 @@ class Deployed:
         return self._behind_baselines(placed) if self._begun else placed
 
     def _behind_baselines(self, batch: Batch) -> Batch:
-        found = batch.series[np.isin(batch.series, self._awaited) & (batch.quality < Quality.MISSING)]
-        due = [series for series in dict.fromkeys(found.tolist()) if self._is_due(batch, series)]
+        due = list(self._due(batch))
         if not due:
             return batch
-        begun = [self._begun.pop(series) for series in due]
+        for series, first_ns in due:
+            since_ns, baseline = self._begun[series]
+            self._said[str(series)] = since_ns
+            _LOG.info("counter begins", series=str(series), baseline=baseline, first_ns=first_ns)
+        by_hand = _by_hand(batch.source, [(series, first_ns, self._begun.pop(series)[1]) for series, first_ns in due])
         self._awaited = np.array(list(self._begun), np.int64)
-        self._said.update({str(series): since_ns for series, (since_ns, _) in zip(due, begun, strict=True)})
         self._unkept_s = time.monotonic()
-        _LOG.info("counters begin", series=[str(series) for series in due], baselines=[value for _, value in begun])
-        return concat([_by_hand(batch.source, due, begun), batch])
+        return concat([by_hand, batch])
 
-    def _is_due(self, batch: Batch, series: int) -> bool:
-        since_ns, _ = self._begun[series]
-        return bool((batch.time_ns[batch.series == series] >= since_ns).any())
+    def _due(self, batch: Batch) -> Iterator[tuple[int, int]]:
+        """The series whose new counters are read for the first time here, and when."""
+        known = np.isin(batch.series, self._awaited) & (batch.quality < Quality.MISSING)
+        for series in dict.fromkeys(batch.series[known].tolist()):
+            times = batch.time_ns[known & (batch.series == series)]
+            since = times[times >= self._begun[series][0]]
+            if len(since):
+                yield series, int(since.min())
 
     def _keep(self) -> None:
         """Note what was said, once it can't be lost any more: after a kill in between it is said again."""
@@ -123,13 +129,17 @@ def _histories(buses: Sequence[AnyBusPlan]) -> Iterator[tuple[int, tuple[str, tu
             yield series, (one.key, device.deployments)
 
 
-def _by_hand(source: str, series: Sequence[int], begun: Sequence[tuple[int, float]]) -> Batch:
-    n = len(series)
+def _by_hand(source: str, begun: Sequence[tuple[int, int, float]]) -> Batch:
+    """Series, time of the first reading and baseline as rows: just before that reading, so after all of the old one.
+
+    When a counter is put up nobody looks at the second; the time of the deployment may lie before the old one's last.
+    """
+    n = len(begun)
     return rows(
         source,
-        np.array(series, np.int64),
-        np.array([since_ns for since_ns, _ in begun], np.int64),
-        np.array([value for _, value in begun]),
+        np.array([series for series, _, _ in begun], np.int64),
+        np.array([first_ns for _, first_ns, _ in begun], np.int64) - MILLISECOND_NS,
+        np.array([baseline for _, _, baseline in begun]),
         quality=np.full(n, Quality.BAD, np.uint8),
         cause=np.full(n, Cause.MANUAL, np.uint16),
     )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from gateway import deployed
 from gateway.deployed import Deployed
 from gateway.settings import GatewayPlan, compile_gateway, load_gateway
-from telemetry.batch import Batch, rows
+from telemetry.batch import MILLISECOND_NS, Batch, rows
 from telemetry.clock import HOUR_NS, MINUTE_NS
 from telemetry.quality import Cause, Quality
 from telemetry.series import series_id
@@ -117,7 +117,8 @@ def test_a_counter_that_was_replaced_begins_with_its_baseline_once(tmp_path, mon
     assert history.place(before) is before, "the old one still counts"
     assert history.place(row(RAIN, MOVED_NS + MINUTE_NS, np.nan)).quality.tolist() == [Quality.MISSING]
     begun = history.place(first)
-    assert of(begun) == [(RAIN, MOVED_NS, 72.5), (RAIN, MOVED_NS + MINUTE_NS, 72.7)]
+    just_before_ns = MOVED_NS + MINUTE_NS - MILLISECOND_NS
+    assert of(begun) == [(RAIN, just_before_ns, 72.5), (RAIN, MOVED_NS + MINUTE_NS, 72.7)]
     assert (begun.quality[0], begun.cause[0]) == (Quality.BAD, Cause.MANUAL)
     again = row(RAIN, MOVED_NS + 2 * MINUTE_NS, 72.9)
     assert history.place(again) is again
