@@ -25,6 +25,8 @@ _LOOKS: Final = 5
 """Read-backs within the time in which an output settles, besides the first."""
 _LEAST_LOOKS: Final = 2
 _BETWEEN_S: Final = 0.02
+_HANGS_UP_S: Final = 0.01
+"""A converter that hangs up after each answer has done so by then: a write that meets its end would be lost."""
 _UNDER_WAY: Final = (Refusal.ACKNOWLEDGE,)
 """Not a refusal: the device is at it."""
 
@@ -122,6 +124,8 @@ async def switch(lines: Lines, plan: OutputPlan, value: float) -> Effect:
         async with line.reserved() as bare:
             if (held := await _held(bare, here)) is not None:
                 return Effect(Outcome.REFUSED, held)
+            await asyncio.sleep(_HANGS_UP_S)
+            await _open(bare)
             doubt = await _write(bare, plan.call(value))
             read, trouble = await _look(bare, plan)
     except LineDownError as exc:
@@ -167,12 +171,29 @@ async def _held(bare: Line, locks: Sequence[Interlock]) -> str | None:
     """Why an output must stay at rest; what can't be read holds as well."""
     for lock in locks:
         try:
-            found = lock.spot.number(await bare.transact(lock.spot.call()))
+            found = await _shown(bare, lock.spot)
         except (LineError, ExceptionAnswerError) as exc:
             return f"interlock {lock.says}: can't be read ({exc})"
         if found != lock.must_be:
             return f"interlock {lock.says}: reads {found:g}, expected {lock.must_be:g}"
     return None
+
+
+async def _open(bare: Line) -> None:
+    """Some converters hang up after each answer; raises LineDownError."""
+    if not bare.connected:
+        await bare.connect()
+
+
+async def _shown(bare: Line, spot: Spot) -> float:
+    """What a register reads; a line that turns out to be gone is opened again, once: reading twice does no harm."""
+    await _open(bare)
+    try:
+        data = await bare.transact(spot.call())
+    except LineDownError:
+        await bare.connect()
+        data = await bare.transact(spot.call())
+    return spot.number(data)
 
 
 async def _write(bare: Line, call: Call) -> str:
@@ -190,9 +211,7 @@ async def _write(bare: Line, call: Call) -> str:
 async def _look(bare: Line, plan: OutputPlan) -> tuple[float | None, str]:
     """What an output shows, or why nothing."""
     try:
-        if not bare.connected:
-            await bare.connect()
-        return plan.shows.number(await bare.transact(plan.shows.call())), ""
+        return await _shown(bare, plan.shows), ""
     except (LineError, ExceptionAnswerError) as exc:
         return None, str(exc)
 

@@ -5,7 +5,7 @@ import os
 import time
 import tty
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import msgspec
 import pytest
@@ -193,6 +193,28 @@ async def tcp_peer():
     yield make
     for server in servers:
         server.close()
+
+
+@pytest.fixture
+async def converter():
+    """Serve what a coroutine does with a connection: gives the port."""
+    callers: set[asyncio.Task[None]] = set()
+    servers: list[asyncio.Server] = []
+
+    async def make(serve) -> int:
+        async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            callers.add(asyncio.current_task())
+            with suppress(OSError, asyncio.IncompleteReadError):
+                await serve(reader, writer)
+            writer.close()
+
+        servers.append(await asyncio.start_server(one, "127.0.0.1", 0))
+        return servers[-1].sockets[0].getsockname()[1]
+
+    yield make
+    for server in servers:
+        server.close()
+    await asyncio.gather(*callers)
 
 
 @pytest.fixture

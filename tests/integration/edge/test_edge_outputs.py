@@ -81,6 +81,22 @@ async def test_an_independent_device_is_set_and_says_so(pymodbus_tcp, running, t
     assert function in seen
 
 
+async def test_an_output_with_an_interlock_works_behind_a_converter_that_hangs_up_after_each_answer(converter, running):
+    """Interlock, write and read-back each find the line closed."""
+    relay = Relay()
+    relay.coils[9] = 1
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = await reader.read(64)
+        for _, data in relay(request) if request else ():
+            writer.write(data)
+
+    async with running(await converter(serve)) as (acquisition, _):
+        effect = await switch(acquisition, output(interlocks=(("coil 9", 1),)), 1)
+    assert effect.outcome is Outcome.DONE, effect.reason
+    assert relay.writes == 1
+
+
 class Relay:
     """A relay on a scripted peer: what it does with a write, and with a read, is the test's to say."""
 

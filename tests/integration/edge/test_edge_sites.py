@@ -2,10 +2,8 @@
 
 import asyncio
 import itertools
-from contextlib import suppress
 
 import numpy as np
-import pytest
 
 from edge_agent.drivers.modbus import frames
 from telemetry.clock import HOUR_NS, SystemClock
@@ -21,28 +19,6 @@ def read_answer(request: bytes) -> bytes:
     call = frames.decode_request(request[6], request[7:])
     payload = b"".join((100 + at).to_bytes(2, "big") for at in range(call.address, call.address + call.count))
     return frames.wrap_tcp(int.from_bytes(request[:2], "big"), request[6], frames.encode_answer(call, payload))
-
-
-@pytest.fixture
-async def converter():
-    """Serve what a coroutine does with a connection: gives the port."""
-    callers: set[asyncio.Task[None]] = set()
-    servers: list[asyncio.Server] = []
-
-    async def make(serve) -> int:
-        async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            callers.add(asyncio.current_task())
-            with suppress(OSError, asyncio.IncompleteReadError):
-                await serve(reader, writer)
-            writer.close()
-
-        servers.append(await asyncio.start_server(one, "127.0.0.1", 0))
-        return servers[-1].sockets[0].getsockname()[1]
-
-    yield make
-    for server in servers:
-        server.close()
-    await asyncio.gather(*callers)
 
 
 async def test_a_converter_that_closes_after_each_answer_still_gives_every_register(converter, profile, plans, polling):
