@@ -11,6 +11,7 @@ from edge_agent.bus import Bus
 from edge_agent.compiled import AnyBusPlan, PushedPlan
 from edge_agent.drivers.modbus.shared import SharedLine
 from edge_agent.listener import Listener
+from edge_agent.replies import Kept, at_once
 from edge_agent.stats import BusStats, Sink
 from telemetry.clock import SECOND_NS, Clock
 from telemetry.progress import Progress
@@ -24,11 +25,21 @@ _TRIES: Final = 8
 class Acquisition:
     """Polls or hears every bus in a task of its own; ``sink`` takes un-numbered batches, one per bus and moment.
 
-    ``seed`` seeds the jitter of retries, so that a drill replays.
+    Devices that report get their replies when what they said is ``kept``. ``seed`` seeds the jitter of retries, so that
+    a drill replays.
     """
 
-    def __init__(self, source: str, buses: Sequence[AnyBusPlan], clock: Clock, sink: Sink, *, seed: int = 0) -> None:
-        self._source, self._clock, self._sink, self._seed = source, clock, sink, seed
+    def __init__(
+        self,
+        source: str,
+        buses: Sequence[AnyBusPlan],
+        clock: Clock,
+        sink: Sink,
+        *,
+        kept: Kept = at_once,
+        seed: int = 0,
+    ) -> None:
+        self._source, self._clock, self._sink, self._kept, self._seed = source, clock, sink, kept, seed
         self._number = count()
         self._buses = {plan.name: self._made(plan) for plan in buses}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -75,7 +86,7 @@ class Acquisition:
     def _made(self, plan: AnyBusPlan) -> Bus | Listener:
         number = next(self._number)
         if isinstance(plan, PushedPlan):
-            return Listener(plan, self._source, self._clock, self._sink)
+            return Listener(plan, self._source, self._clock, self._sink, self._kept)
         return Bus(plan, self._source, self._clock, self._sink, np.random.default_rng([self._seed, number]))
 
     def _start(self, name: str) -> None:

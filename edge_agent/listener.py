@@ -1,7 +1,8 @@
 """Devices that send of their own accord: their reports become rows, and their silence becomes MISSING rows.
 
-The promise: a report is one row per series that it holds, at the device's own time; a series that has brought nothing
-for one and a half of its periods gets a MISSING row with COMMS at each moment at which one was expected (P8).
+The promise: a report is one row per series that it holds, at the device's own time, and is acknowledged once these rows
+survive a power cut (P10); a series that has brought nothing for one and a half of its periods gets a MISSING row with
+COMMS at each moment at which one was expected (P8).
 """
 
 import asyncio
@@ -13,10 +14,11 @@ import numpy as np
 import structlog
 
 from edge_agent.compiled import FieldDevicePlan, PushedPlan
-from edge_agent.drivers.contract import Event, Refused, Reply, Report
+from edge_agent.drivers.contract import Refused, Reply, Report
 from edge_agent.fields import FieldDecoder
 from edge_agent.lines.feeds import Heard, Send
 from edge_agent.opened import feed
+from edge_agent.replies import Kept, Replies, at_once
 from edge_agent.state_log import EVERY_NS, StateLog
 from edge_agent.stats import OK, BusStats, DeviceStats, Sink
 from telemetry.batch import I64, Batch, Mask, missing, rows
@@ -52,11 +54,12 @@ class _Heard:
 
 
 class Listener:
-    """Hears one line or port for ever; every batch goes to ``sink``."""
+    """Hears one line or port for ever; every batch goes to ``sink``, and replies leave when that has ``kept`` it."""
 
-    def __init__(self, plan: PushedPlan, source: str, clock: Clock, sink: Sink) -> None:
+    def __init__(self, plan: PushedPlan, source: str, clock: Clock, sink: Sink, kept: Kept = at_once) -> None:
         self.plan, self._source, self._clock, self._sink = plan, source, clock, sink
         self._feed = feed(plan)
+        self._replies = Replies(kept, self._feed.counters, plan.name)
         self._devices = {device.address: _Heard(plan.name, device, clock.now_ns()) for device in plan.devices}
         self._strangers: dict[str, int] = {}
         self.stats = BusStats(self._feed.counters, {one.plan.name: one.stats for one in self._devices.values()})
@@ -66,25 +69,40 @@ class Listener:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._feed.run(self._opened), name=f"feed {self.plan.name}")
             tasks.create_task(self._watch(), name=f"watch {self.plan.name}")
+            tasks.create_task(self._replies.run(), name=f"replies {self.plan.name}")
 
     def _opened(self, caller: str, send: Send) -> Heard:
         """A session of its own for each connection: half a frame of one must not meet half a frame of another."""
         session = self.plan.protocol.session(self.plan.secret)
 
         def heard(data: bytes) -> None:
+            taken = False
             for event in session.receive(data, self._clock.now_ns()):
-                self._take(event, caller, send)
+                if isinstance(event, Reply):
+                    self._reply(event, send, taken=taken)
+                    taken = False
+                else:
+                    taken |= self._take(event, caller)
 
         return heard
 
-    def _take(self, event: Event, caller: str, send: Send) -> None:
-        if isinstance(event, Report):
-            self._feed.counters.answers += 1
-            self._report(event)
-        elif isinstance(event, Reply):
-            send(event.data)
-        else:
+    def _take(self, event: Report | Refused, caller: str) -> bool:
+        """Whether it was a report of a device that somebody has entered."""
+        if isinstance(event, Refused):
             self._refuse(event, caller)
+            return False
+        self._feed.counters.answers += 1
+        return self._report(event)
+
+    def _reply(self, reply: Reply, send: Send, *, taken: bool) -> None:
+        """A stranger gets none unless we took something of what it passed on: it would delete what we drop."""
+        if taken or self._device(reply.address) is not None:
+            self._replies.put(send, reply.data)
+        else:
+            self._feed.counters.withheld += 1
+
+    def _device(self, address: str) -> _Heard | None:
+        return self._devices.get(address) or self._devices.get(_ANYONE)
 
     def _refuse(self, event: Refused, caller: str) -> None:
         self._feed.counters.garbled += 1
@@ -92,19 +110,20 @@ class Listener:
             "frame refused", bus=self.plan.name, caller=caller, reason=event.reason, data=event.data[:32].hex(" ")
         )
 
-    def _report(self, report: Report) -> None:
-        one = self._devices.get(report.address) or self._devices.get(_ANYONE)
+    def _report(self, report: Report) -> bool:
+        """Rows of a report; whether its device is known."""
+        one = self._device(report.address)
         if one is None:
             self._stranger(report)
-            return
+            return False
         one.stats.polls += 1
         sent = one.decoder.sent(report.numbers)
         now_ns = self._clock.now_ns()
-        if not sent.any():
-            return
-        one.heard(sent, now_ns)
-        one.is_now(OK, now_ns)
-        self._emit(one, self._rows(one, report, sent, now_ns))
+        if sent.any():
+            one.heard(sent, now_ns)
+            one.is_now(OK, now_ns)
+            self._emit(one, self._rows(one, report, sent, now_ns))
+        return True
 
     def _rows(self, one: _Heard, report: Report, sent: Mask, now_ns: int) -> Batch:
         found = one.decoder.decode(report.numbers)

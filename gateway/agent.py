@@ -183,7 +183,7 @@ class Gateway:
         return tuple(note for note in found if note is not None)
 
     def _acquisition(self, seed: int) -> Source:
-        return Acquisition(self._plan.source, self._plan.buses, self._clock, self._sink, seed=seed)
+        return Acquisition(self._plan.source, self._plan.buses, self._clock, self._sink, kept=self._kept, seed=seed)
 
     def _open_remote(self) -> Remote | None:
         """A gateway that can't take orders still polls and delivers, and says what is wrong."""
@@ -225,13 +225,21 @@ class Gateway:
         admitted = marked if self._time is None else self._time.admit(marked)
         if admitted is None:
             return
-        passed = self._screen.take(self._deployed.place(admitted))
+        placed = self._deployed.place(admitted)
+        passed = self._screen.take(placed.batch)
         if passed.batch is None:
             return
         self.polled_rows += len(passed.batch)
         self._coalescer.put(passed.batch)
-        if passed.urgent:
+        if passed.urgent or placed.urgent:
             self._coalescer.flush(self._append_urgent)
+
+    async def _kept(self) -> None:
+        """Wait until everything that was read so far survives a power cut, on this disk or at the centre."""
+        self._coalescer.flush()
+        if self._time is not None:
+            await self._time.kept()
+        await self.spool.kept()
 
     def _append_urgent(self, batch: Batch) -> None:
         self.spool.append(batch, Lane.ALARM)

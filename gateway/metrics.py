@@ -44,6 +44,7 @@ _LINE: Final = {
     "late": "answers that came too late, or bytes on a silent line",
     "connects": "times that the line was opened",
     "connect_failures": "times that it could not be opened",
+    "withheld": "replies that devices did not get: what they reported was not kept, or nobody entered them",
 }
 
 

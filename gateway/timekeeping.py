@@ -168,6 +168,10 @@ class Timekeeper:
                 self._release(spool, notify)
             await asyncio.sleep(INTERVAL_S if self._untimed.rows else _LOOK_S)
 
+    async def kept(self) -> None:
+        """Wait until what is held survives a power cut; the deadline is the caller's."""
+        await self._untimed.kept()
+
     def close(self) -> None:
         """What still waits stays on disk."""
         self._untimed.close()

@@ -81,6 +81,11 @@ class Untimed:
         if self._spool is not None:
             await sync_once(self._spool)
 
+    async def kept(self) -> None:
+        """Wait until the next ``sync`` has brought everything to disk."""
+        if self._spool is not None:
+            await self._spool.kept()
+
     def close(self) -> None:
         """Leave what waits on disk."""
         if self._spool is not None:

@@ -82,10 +82,10 @@ class Speaker:
             _log.warning("simulated value does not fit", device=self.device, reason=str(exc))
             return
         for message in messages:
-            await self._deliver(message, kind)
+            await self._deliver(message if kind != STRANGE else message._replace(confirmed=None), kind)
 
     async def _deliver(self, message: Message, kind: str | None) -> None:
-        """Send a message, and again while nobody confirms it; there is no use in waiting when it was spoilt."""
+        """Send a message, and again while nobody confirms it; nobody will when it was spoilt, or is a stranger's."""
         for _ in range(_TRIES):
             data = spoilt(self._bench, message.data, kind)
             is_sound = data == message.data

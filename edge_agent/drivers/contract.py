@@ -86,8 +86,9 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Bytes to send back at once: an acknowledgement, an answer."""
+    """Bytes to send back to a device once everything before is kept: an acknowledgement, an answer."""
 
+    address: str
     data: bytes
 
 

@@ -38,3 +38,5 @@ class LineCounters:
     """TCP answers to a request that had been given up; bytes that came to a silent half-duplex line."""
     connects: int = 0
     connect_failures: int = 0
+    withheld: int = 0
+    """Replies that a device did not get, since what it had reported was not kept in time, or of nobody known."""

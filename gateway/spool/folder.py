@@ -2,9 +2,15 @@
 
 import fcntl
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+import structlog
+
+from gateway.spool.record import HEADER_BYTES
+
+_LOG = structlog.get_logger()
 _ASIDE_FILES: Final = 256
 _ASIDE_BYTES: Final = 16 * 1024 * 1024
 
@@ -68,6 +74,16 @@ def set_aside(path: Path, data: bytes) -> bool:
     _make_room(path, len(data))
     path.write_bytes(data)
     return True
+
+
+def keep_refused(folder: Path, key: tuple[int, int], reason: str, read: Callable[[], bytes]) -> None:
+    """Keep a batch that the centre will never take, with its reason; what can't be read or written is said."""
+    place = folder / "refused" / "{}-{}".format(*key)
+    try:
+        set_aside(place.with_suffix(".batch"), read()[HEADER_BYTES:])
+        set_aside(place.with_suffix(".reason"), f"{reason}\n".encode())
+    except OSError as exc:
+        _LOG.error("refused batch can't be kept", epoch=key[0], seq=key[1], reason=exc.strerror)
 
 
 def _make_room(path: Path, n_bytes: int) -> None:

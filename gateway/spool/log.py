@@ -84,10 +84,24 @@ class Log:
 
     def grow(self, number: int, epoch: int, *, on_disk: bool) -> Segment:
         """Seal the active segment and start another; raises OSError."""
-        store = FileStore.create(self.folder / f"{number:010d}.{self._suffix}") if on_disk else MemoryStore()
+        store = self._file(number) if on_disk else MemoryStore()
         self.seal()
         self.segments.append(Segment(number, epoch, store))
         return self.segments[-1]
+
+    def rescue(self, segment: Segment) -> None:
+        """Bring a segment in memory to disk, where it grows no more. Raises OSError and leaves it in memory."""
+        store = self._file(segment.number)
+        try:
+            segment.move(store)
+        except OSError:
+            store.remove()
+            raise
+        segment.sealed = True
+        store.seal()
+
+    def _file(self, number: int) -> FileStore:
+        return FileStore.create(self.folder / f"{number:010d}.{self._suffix}")
 
     def seal(self) -> None:
         """Let the active segment grow no more; it goes when nothing in it is needed."""

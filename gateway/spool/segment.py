@@ -156,6 +156,22 @@ class Segment:
         """Records that are not gone, oldest first."""
         return [found.start() for found in _KEPT.finditer(self.state)]
 
+    def first_unsafe(self) -> int | None:
+        """The number of the first record that is not gone and that a power cut may take."""
+        kept = _KEPT.search(self.state, bisect_left(self._start, self.store.synced))
+        return self.seq[kept.start()] if kept else None
+
+    def move(self, store: Store) -> None:
+        """Write what is not gone into another, empty store and stay there. Raises OSError and stays where it was."""
+        starts, at = array("I"), 0
+        for index in range(len(self.state)):
+            starts.append(at)
+            if self.state[index] != State.GONE:
+                data = self.raw(index)
+                store.write(at, data)
+                at += len(data)
+        self.store, self._start, self.size = store, starts, at
+
     def oldest(self) -> int | None:
         """The first record that is not gone."""
         kept = _KEPT.search(self.state)

@@ -41,6 +41,11 @@ class Shelf:
         return self.samples, self.alarms
 
     @property
+    def segments(self) -> Iterator[Segment]:
+        """Those of all logs."""
+        return (segment for log in self.logs for segment in log.segments)
+
+    @property
     def disk_bytes(self) -> int:
         """Bytes of all files of records."""
         return sum(log.disk_bytes for log in self.logs)
@@ -55,6 +60,11 @@ class Shelf:
         names = (path.name.partition(".")[0] for path in self.folder.iterdir())
         self._number = max((int(name) for name in names if name.isdecimal()), default=0)
         return damage
+
+    def first_unsafe(self, epoch: int) -> int | None:
+        """The lowest number of an epoch that is needed and that a power cut may take."""
+        found = (segment.first_unsafe() for _, segment in self.of_epoch(epoch))
+        return min((seq for seq in found if seq is not None), default=None)
 
     def of_epoch(self, epoch: int) -> Iterator[tuple[Log, Segment]]:
         """The segments with numbers of an epoch; they may go meanwhile."""
@@ -100,7 +110,20 @@ class Shelf:
         if self.failing is not None:
             _LOG.warning("disk takes data again", spool=str(self.folder))
             self.failing = None
+            self._rescue()
         return active, index
+
+    def _rescue(self) -> None:
+        """Bring to disk what is in memory; what it does not take now stays there until it takes data again."""
+        inside = [(log, segment) for log in self.logs for segment in log.segments if not segment.store.durable]
+        for log, segment in inside:
+            try:
+                self._make_room(segment.open_bytes + record.HEADER_BYTES * segment.open_records)
+                if segment.open_records:
+                    log.rescue(segment)
+            except OSError as exc:
+                self._fails(log, exc)
+                return
 
     def _put_in_memory(self, log: Log, data: bytes, header: record.Header) -> tuple[Segment, int]:
         active = log.active()

@@ -6,14 +6,14 @@ import os
 import secrets
 from collections.abc import Iterable
 from contextlib import suppress
-from itertools import count
+from functools import partial
 from pathlib import Path
 
 import structlog
 
 from gateway.spool import journal, record
 from gateway.spool.account import Counts, Limits, Loss, Rate, Stats, summary
-from gateway.spool.folder import Lock, set_aside
+from gateway.spool.folder import Lock, keep_refused, set_aside
 from gateway.spool.live import Fresh, LiveQueue
 from gateway.spool.log import Log
 from gateway.spool.segment import Entry, Key, Segment, State
@@ -44,7 +44,7 @@ class Spool:
         self._limits = limits
         self._clock = clock
         self._lock = lock
-        self._numbers = count(1)
+        self._last = 0
         self._live = LiveQueue()
         self._fresh = Fresh()
         self._holding_clock: set[int] = set()
@@ -144,7 +144,7 @@ class Spool:
                 continue
             self._counts.refused_batches += 1
             _LOG.warning("batch refused", epoch=epoch, seq=refusal.seq, reason=refusal.reason)
-            self._keep_refused(segment, index, refusal)
+            keep_refused(self.folder, (epoch, refusal.seq), refusal.reason, partial(segment.raw, index))
             self._release(log, segment, [index])
             return True
         return False
@@ -161,20 +161,18 @@ class Spool:
 
     def held_batches(self) -> int:
         """How many batches are held."""
-        return sum(segment.state.count(State.HELD) for log in self._shelf.logs for segment in log.segments)
+        return sum(segment.state.count(State.HELD) for segment in self._shelf.segments)
 
     def unhold(self) -> None:
         """What is held is to be sent again at once, since it was judged by a centre that is no more."""
-        for log in self._shelf.logs:
-            for segment in log.segments:
-                segment.unhold()
+        for segment in self._shelf.segments:
+            segment.unhold()
 
     def rewind(self) -> None:
         """Everything else that is not gone is to be sent again: after a reconnect, or when the centre asks."""
         self._live.clear()
-        for log in self._shelf.logs:
-            for segment in log.segments:
-                segment.rewind()
+        for segment in self._shelf.segments:
+            segment.rewind()
 
     def stats(self) -> Stats:
         """What it holds and has lost."""
@@ -189,13 +187,26 @@ class Spool:
 
     def unsynced(self) -> list[FileStore]:
         """Files whose newest records may still be lost at a power cut."""
-        stores = (segment.store for log in self._shelf.logs for segment in log.segments)
+        stores = (segment.store for segment in self._shelf.segments)
         return [store for store in stores if isinstance(store, FileStore) and store.dirty]
+
+    async def kept(self) -> None:
+        """Have all that was appended so far synced, and wait until no power cut can take it; the caller bounds it.
+
+        What a full disk leaves in memory, or a failed sync in doubt, is kept as soon as the centre has it.
+        """
+        last = self._last
+        while (unsafe := self._shelf.first_unsafe(self.epoch)) is not None and unsafe <= last:
+            if self.unsynced():
+                self.appended.set()
+                self.urgent.set()
+            await self.syncs.turned()
 
     def sync(self) -> None:
         """Wait until everything appended so far survives a power cut; not for an event loop (``keep_synced``)."""
         if (failure := sync_files(self.unsynced())) is not None:
             self.sync_failed(failure)
+        self.syncs.turn()
 
     def sync_failed(self, exc: OSError) -> None:
         """A sync failed: what was written is doubtful, so nothing more goes into the same files."""
@@ -224,7 +235,8 @@ class Spool:
         self._rewrite_journal()
 
     def _append(self, batch: Batch, lane: Lane) -> Entry:
-        now_ns, seq = self._clock.now_ns(), next(self._numbers)
+        now_ns, seq = self._clock.now_ns(), self._last + 1
+        self._last = seq
         payload = encode_batch(batch.numbered(self.epoch, seq), lane)
         header = record.head(payload, self.epoch, seq, int(batch.time_ns.min()), len(batch), lane)
         self._clock.hold()
@@ -257,6 +269,7 @@ class Spool:
             self._fresh.drop(key)
             self._let_clock_go(key)
         log.tidy(segment)
+        self.syncs.turn()
 
     def _let_clock_go(self, key: Key) -> None:
         if key[0] == self.epoch and key[1] in self._holding_clock:
@@ -275,20 +288,12 @@ class Spool:
         with suppress(OSError):  # as above
             self._journal.rewrite(self._shelf.gone())
 
-    def _keep_refused(self, segment: Segment, index: int, refusal: Refusal) -> None:
-        place = self.folder / "refused" / f"{segment.epoch}-{refusal.seq}"
-        try:
-            set_aside(place.with_suffix(".batch"), segment.raw(index)[record.HEADER_BYTES :])
-            set_aside(place.with_suffix(".reason"), f"{refusal.reason}\n".encode())
-        except OSError as exc:
-            _LOG.error("refused batch can't be kept", epoch=segment.epoch, seq=refusal.seq, reason=exc.strerror)
-
     def _log_of(self, segment: Segment) -> Log:
         return next(log for log in self._shelf.logs if segment in log.segments)
 
     def _hours_left(self) -> float | None:
         stat = os.statvfs(self.folder)
-        held = sum(segment.open_bytes for log in self._shelf.logs for segment in log.segments)
+        held = sum(segment.open_bytes for segment in self._shelf.segments)
         free = min(self._limits.max_bytes - held, stat.f_bavail * stat.f_frsize)
         hours = self._fill.hours_for(free, self._clock.now_ns())
         return None if hours is None else min(hours, self._limits.max_age_h)

@@ -9,6 +9,8 @@ class Store(Protocol):
     """Bytes that are written once, read by position, and thrown away together."""
 
     durable: bool
+    synced: int
+    """Up to here what was written survives a power cut."""
 
     def write(self, at: int, data: bytes) -> None:
         """Put ``data`` at ``at``; raises OSError and leaves nothing behind when it does not fit."""
@@ -34,6 +36,8 @@ class FileStore:
     def __init__(self, path: Path, descriptor: int | None = None) -> None:
         self.path = path
         self.dirty = False
+        self.synced = 0
+        self._written = self._syncing_to = 0
         self._descriptor = descriptor
         self._syncing = False
         self._sealed = descriptor is None
@@ -54,7 +58,7 @@ class FileStore:
         except OSError:
             os.ftruncate(self._descriptor, at)
             raise
-        self.dirty = True
+        self.dirty, self._written = True, at + len(data)
 
     def read(self, at: int, length: int) -> bytes:
         """Read by name, since a thread may read while the file is sealed and its descriptor used for another."""
@@ -68,11 +72,13 @@ class FileStore:
         """The descriptor to sync, which stays open until ``end_sync``; None when there is nothing to sync."""
         if not self.dirty or self._syncing or self._descriptor is None:
             return None
-        self.dirty, self._syncing = False, True
+        self.dirty, self._syncing, self._syncing_to = False, True, self._written
         return self._descriptor
 
-    def end_sync(self) -> None:
-        """The descriptor is not in use any more."""
+    def end_sync(self, *, failed: bool) -> None:
+        """The descriptor is not in use any more; what a sync failed on stays doubtful for ever."""
+        if self._syncing and not failed:
+            self.synced = self._syncing_to
         self._syncing = False
         self._close_if_done()
 
@@ -97,6 +103,7 @@ class MemoryStore:
     """Records in memory, each freed as soon as it is not needed."""
 
     durable = False
+    synced = 0
 
     def __init__(self) -> None:
         self._records: dict[int, bytes] = {}

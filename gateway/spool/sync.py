@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -22,6 +22,16 @@ class Syncs:
 
     done: int = 0
     under_way: bool = False
+    _turn: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def turn(self) -> None:
+        """Let everybody look again who waits for something to be safe."""
+        self._turn.set()
+        self._turn = asyncio.Event()
+
+    async def turned(self) -> None:
+        """Wait until something has been synced or has gone."""
+        await self._turn.wait()
 
     def progress(self) -> Progress:
         """For the watchdog."""
@@ -59,11 +69,9 @@ async def keep_synced(spool: Synced, interval_s: float = INTERVAL_S) -> None:
 
 def sync_files(stores: Sequence[FileStore]) -> OSError | None:
     """Sync files here and now; the first failure, if any."""
-    descriptors = _start(stores)
-    try:
-        return _sync(descriptors)
-    finally:
-        _end(stores)
+    failure = _sync(_start(stores))
+    _end(stores, failure)
+    return failure
 
 
 async def sync_once(spool: Synced) -> None:
@@ -75,9 +83,11 @@ async def sync_once(spool: Synced) -> None:
     finally:
         if not job.done():  # cancelled: the descriptors stay in use until the thread ends
             await asyncio.wait([job])
-        _end(stores)
-    if (failure := job.result()) is not None:
+        failure = job.result()
+        _end(stores, failure)
+    if failure is not None:
         spool.sync_failed(failure)
+    spool.syncs.turn()
 
 
 def _start(stores: Sequence[FileStore]) -> dict[int, Path]:
@@ -85,9 +95,9 @@ def _start(stores: Sequence[FileStore]) -> dict[int, Path]:
     return {descriptor: folder for descriptor, folder in started if descriptor is not None}
 
 
-def _end(stores: Sequence[FileStore]) -> None:
+def _end(stores: Sequence[FileStore], failure: OSError | None) -> None:
     for store in stores:
-        store.end_sync()
+        store.end_sync(failed=failure is not None)
 
 
 def _sync(descriptors: dict[int, Path]) -> OSError | None:

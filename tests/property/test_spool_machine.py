@@ -137,6 +137,12 @@ class SpoolMachine(RuleBasedStateMachine):
         assert stats.rows == sum(len(self.values[key]) for key in self.kept)
         assert self.clock.holds == sum(epoch == self.spool.epoch for epoch, _ in self.kept - self.judged)
 
+    @invariant()
+    def tells_what_a_power_cut_may_take(self) -> None:
+        """What a reply to a data logger waits for."""
+        unsafe = {seq for epoch, seq in self.kept - self.synced if epoch == self.spool.epoch}
+        assert self.spool._shelf.first_unsafe(self.spool.epoch) == min(unsafe, default=None)
+
     @rule()
     def look(self) -> None:
         """A look from outside sees the same and changes nothing."""

@@ -277,7 +277,8 @@ def test_a_full_disk_loses_only_what_does_not_fit_into_memory(open_spool, monkey
     spool._shelf._retry_s = 0.0
     spool.append(make_batch(7), Lane.LIVE)
     assert spool.stats().failing is None
-    assert peek(spool.folder).batches == 2, "what was on disk before, and what is now"
+    assert peek(spool.folder).batches == spool.stats().batches, "what was in memory is on disk, too"
+    assert spool.stats().memory_batches == 0
     assert len(drain(spool)) == spool.stats().batches
 
 
@@ -386,7 +387,91 @@ def test_a_sealed_file_stays_open_until_it_is_synced(tmp_path):
     descriptor = store.start_sync()
     assert descriptor is not None
     os.fdatasync(descriptor)
-    store.end_sync()
+    store.end_sync(failed=False)
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(descriptor)
     assert store.read(0, 3) == b"abc"
+
+
+async def test_who_waits_until_all_is_kept_has_it_synced_at_once(open_spool):
+    spool = open_spool()
+    async with asyncio.TaskGroup() as tasks:
+        syncing = tasks.create_task(keep_synced(spool, 60.0))
+        spool.append(make_batch(), Lane.LIVE)
+        async with asyncio.timeout(5):
+            await spool.kept()
+        assert spool.unsynced() == []
+        syncing.cancel()
+
+
+async def test_what_a_failed_sync_left_in_doubt_is_kept_by_the_centre_alone(open_spool, monkeypatch):
+    """After a failed sync the kernel may have dropped what was written, and a later one that succeeds does not tell."""
+    spool = open_spool()
+
+    def fails(_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    (doubtful,) = spool.append(make_batch(), Lane.LIVE)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fdatasync", fails)
+        spool.sync()
+    spool.append(make_batch(), Lane.LIVE)
+    spool.sync()
+    async with asyncio.TaskGroup() as tasks:
+        waiting = tasks.create_task(spool.kept())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        spool.acknowledge(spool.epoch, [(doubtful.seq, doubtful.seq)])
+        async with asyncio.timeout(5):
+            await waiting
+
+
+def test_what_a_full_disk_left_in_memory_goes_to_disk_with_room(open_spool, monkeypatch, clock):
+    """In both classes, without what was acknowledged meanwhile; the next start finds it in its order."""
+    spool, is_full = open_spool(), True
+    real = os.pwrite
+
+    def pwrite(descriptor, data, offset):
+        if is_full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(descriptor, data, offset)
+
+    monkeypatch.setattr(os, "pwrite", pwrite)
+    for k in range(4):
+        spool.append(make_batch(10, start=k), Lane.LIVE)
+        spool.append(make_batch(10, start=10 + k), Lane.ALARM)
+    spool.acknowledge(spool.epoch, [(3, 4)])
+    is_full = False
+    spool._shelf._retry_s = 0.0
+    spool.append(make_batch(10, start=4), Lane.LIVE)
+    assert spool.stats().memory_batches == 0
+    sent = [content(spool, entry)[0] for entry in drain(spool)]
+    assert sent == [10, 12, 13, 0, 2, 3, 4]
+    spool.close()
+    again = open_spool()
+    assert [content(again, entry)[0] for entry in drain(again)] == sent
+    assert again.stats().corrupt_pieces == 0
+
+
+def test_a_disk_that_fills_again_at_once_keeps_what_is_in_memory_there(open_spool, monkeypatch):
+    spool, room = open_spool(), 0
+    real = os.pwrite
+
+    def pwrite(descriptor, data, offset):
+        nonlocal room
+        if len(data) > room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        room -= len(data)
+        return real(descriptor, data, offset)
+
+    monkeypatch.setattr(os, "pwrite", pwrite)
+    for k in range(3):
+        spool.append(make_batch(10, start=k), Lane.LIVE)
+    room, spool._shelf._retry_s = 500, 0.0
+    spool.append(make_batch(10, start=3), Lane.LIVE)
+    assert spool.stats().memory_batches == 3
+    assert spool.stats().failing == "No space left on device"
+    assert [content(spool, entry)[0] for entry in drain(spool)] == [0, 1, 2, 3]
+    room, spool._shelf._retry_s = 10_000, 0.0
+    spool.append(make_batch(10, start=4), Lane.LIVE)
+    assert (spool.stats().memory_batches, spool.stats().failing) == (0, None)

@@ -86,7 +86,7 @@ def _denied(spoilt: _Spoilt, now_ns: int) -> list[Event]:
 
 
 def _reply(packet: Packet) -> Reply:
-    return Reply(frames.encode(packet))
+    return Reply(frames.write_address(packet.target), frames.encode(packet))
 
 
 def _report(source: str, item: Item) -> Report:

@@ -55,7 +55,7 @@ class _Session:
         if pieces is not None:
             yield from _reports(message, pieces)
         if message.wants_answer:
-            yield Reply(frames.encode(frames.answer(message)))
+            yield Reply(message.mn, frames.encode(frames.answer(message)))
 
     def _admit(self, message: Message) -> None:
         """Raises FrameError for a message that is not for us."""

@@ -92,7 +92,7 @@ class _Session:
     ) -> Iterator[Reply]:
         if self._confirm:
             serial = int.from_bytes(text[:2], "big")
-            yield Reply(frames.encode(frames.answer(frame, end, serial, now_ns, package)))
+            yield Reply(frame.station, frames.encode(frames.answer(frame, end, serial, now_ns, package)))
 
 
 def _refused(frame: Frame, error: FrameError) -> Refused:

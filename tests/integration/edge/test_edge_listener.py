@@ -2,17 +2,18 @@
 
 import asyncio
 import os
-import socket
 import tty
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 
 from telemetry.clock import SECOND_NS
 from telemetry.quality import Cause, Quality
+from tests.integration.brokers import free_port
 from tests.integration.edge.followed import Log
 from tests.integration.gateway_centre import until
+from tests.integration.loggers import message
 
 LOGGER = """
 name: {name}
@@ -46,33 +47,6 @@ buses:
     devices:
       - {{name: air, profile: logger.yaml, address: ABC, station: park, period_s: {period_s}}}
 """
-
-
-def crc_hj212(data: bytes) -> int:
-    """HJ 212-2017 annex A, written from its description: not our driver's."""
-    crc = 0xFFFF
-    for byte in data:
-        crc = (crc >> 8) ^ byte
-        for _ in range(8):
-            crc = (crc >> 1) ^ 0xA001 if crc & 1 else crc >> 1
-    return crc
-
-
-def message(value: str, at: datetime, mn: str = "ABC", code: str = "2011", flag: int = 5) -> bytes:
-    """A report of PM2.5 as a data logger sends it, in the time of Beijing."""
-    when = at.astimezone(timezone(timedelta(hours=8))).strftime("%Y%m%d%H%M%S")
-    kind = "Rtd" if code == "2011" else "Avg"
-    text = (
-        f"QN={when}000;ST=22;CN={code};PW=123456;MN={mn};Flag={flag};"
-        f"CP=&&DataTime={when};a34004-{kind}={value},a34004-Flag=N&&"
-    ).encode()
-    return b"##%04d%b%04X\r\n" % (len(text), text, crc_hj212(text))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture
@@ -209,13 +183,17 @@ async def report(one: Log, call, port: int) -> None:
         await one.rows.get()
 
 
-async def test_a_device_that_nobody_entered_is_counted_and_never_a_row(bus, polling, call):
+async def test_a_device_that_nobody_entered_is_counted_never_a_row_and_not_told_to_delete(bus, polling, call):
+    """P8: whoever enters it later has what it kept meanwhile."""
     plan, port = bus()
     async with polling([plan]) as (acquisition, sink):
-        _, writer = await call(port)
+        reader, writer = await call(port)
         writer.write(message("7.0", datetime.now(UTC), mn="XYZ") + message("8.0", datetime.now(UTC)))
         await sink.until(lambda got: len(got) == 1)
-        assert acquisition.stats()["loggers"].line.refusals == 1
+        async with asyncio.timeout(5):
+            assert b"MN=ABC" in await reader.readuntil(b"\r\n")
+        figures = acquisition.stats()["loggers"].line
+        assert (figures.refusals, figures.withheld) == (1, 1)
     assert sink.values(int(plan.devices[0].ids[0])) == [8.0]
 
 
