@@ -93,6 +93,7 @@ class Screen:
         """Rows of different series, ``at`` their places in the memory. A late one passes and teaches nothing, and
         neither does one of a test by hand: it is no jump, and neither is what comes after it."""
         memory, value, time_ns = self._memory, batch.value, batch.time_ns
+        memory.come_back(at, time_ns)
         late = (time_ns < memory.time_ns[at]) | _tested(batch)
         known = ~(np.isnan(value) | late)
         fast = known & self._is_fast(at, value, time_ns)
@@ -103,6 +104,7 @@ class Screen:
         urgent = fast | (level != memory.level[at])
         leaves = urgent | late | self._is_news(batch, at, known)
         memory.learn(at[known], value[known], time_ns[known], still[known], level[known])
+        memory.doubted[at[known]] = _misdated(batch)[known]
         return self._leaving(batch, at, leaves, urgent)
 
     def _leaving(self, batch: Batch, at: I64, leaves: Mask, urgent: Mask) -> Passed:
@@ -120,7 +122,8 @@ class Screen:
     def _is_fast(self, at: I64, value: F64, time_ns: I64) -> Mask:
         elapsed_s = (time_ns - self._memory.time_ns[at]) / SECOND_NS
         step = self._distance(at, value, self._memory.value[at])
-        fast: Mask = (elapsed_s > 0) & (step > self._rate[at] * elapsed_s)
+        rate = np.where(elapsed_s > 0, self._rate[at], 0.0)  # no time times any rate is no number
+        fast: Mask = (elapsed_s > 0) & (step > rate * elapsed_s)
         return fast
 
     def _is_news(self, batch: Batch, at: I64, known: Mask) -> Mask:
@@ -151,6 +154,8 @@ class _Memory:
         self.value, self.said_value = np.full(n, np.nan), np.full(n, np.nan)
         self.time_ns, self.since_ns = np.zeros(n, np.int64), np.zeros(n, np.int64)
         self.said_ns = np.full(n, -_NEVER_NS, np.int64)
+        self.doubted = np.zeros(n, np.bool_)
+        """Whether the last reading had a time that can't be."""
         self.level = np.zeros(n, np.int64)
         self.said_quality, self.said_cause = np.full(n, 255, np.uint8), np.zeros(n, np.uint16)
         self._count = np.zeros(n, np.int64)
@@ -161,6 +166,13 @@ class _Memory:
         """Take over what another memory knows of some series: its places ``there`` become ``at``."""
         for name, column in vars(self).items():
             column[at] = vars(before)[name][there]
+
+    def come_back(self, at: I64, time_ns: I64) -> None:
+        """Before rows of ``time_ns``: what is remembered with a later time that can't be gets theirs, so that a logger
+        whose clock was once years ahead has its crossings hurried again when it is right."""
+        back = self.doubted[at] & (time_ns < self.time_ns[at])
+        for times in (self.time_ns, self.since_ns, self.said_ns):
+            times[at[back]] = np.minimum(times[at[back]], time_ns[back])
 
     def still(self, at: I64, value: F64, time_ns: I64) -> I64:
         """Since when each series has had exactly this value."""
@@ -227,6 +239,11 @@ def _turns(at: I64) -> I64:
 def _tested(batch: Batch) -> Mask:
     """Rows that maintenance has marked."""
     return (batch.quality >= Quality.BAD) & (batch.cause & Cause.MANUAL != 0)
+
+
+def _misdated(batch: Batch) -> Mask:
+    """Rows whose time was found to be ahead of now."""
+    return (batch.quality >= Quality.SUSPECT) & (batch.cause & Cause.CLOCK != 0)
 
 
 def _suspect(doubtful: Mask) -> U8:

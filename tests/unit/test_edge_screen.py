@@ -159,6 +159,42 @@ def test_after_a_clock_was_set_back_a_crossing_is_hurried_at_once():
     assert one.take(reading(3.5, 30)).urgent
 
 
+def test_a_report_that_comes_twice_is_no_jump():
+    one = screen(Screening(deadband=0.5, heartbeat_s=600), Screening(max_rate=0.1))
+    for series in (10, 20):
+        one.take(reading(2.0, 0, series))
+        assert not one.take(reading(2.0, 0, series)).urgent
+
+
+def ahead(value: float, at_s: float) -> Batch:
+    """A reading whose time lies ahead of now, as the gateway's clock has found."""
+    return reading(value, at_s).flagged(np.full(1, Quality.SUSPECT), np.full(1, int(Cause.CLOCK), np.uint16))
+
+
+def test_one_row_of_the_future_does_not_keep_crossings_from_being_hurried():
+    """A logger that lost its time once, and got it back: the row is decades ahead of all that follow."""
+    one = screen(Screening(deadband=0.5, heartbeat_s=600), marks={10: (3.0,)})
+    one.take(reading(2.0, 0))
+    one.take(ahead(2.1, 70 * 365 * 86_400))
+    assert left(one.take(reading(2.2, 60))) == [(60, 2.2)], "its time is not in doubt any more"
+    assert left(one.take(reading(2.3, 90))) == []
+    found = one.take(reading(3.5, 120))
+    assert found.urgent
+    assert left(found) == [(90, 2.3), (120, 3.5)]
+    held = [left(one.take(reading(3.5, 180 + 60 * at))) for at in range(20)]
+    assert 1 <= sum(map(bool, held)) <= 3, "the deadband holds, and the heartbeat beats"
+
+
+def test_a_logger_that_is_always_ahead_is_hurried_and_watched_all_the_same():
+    """Eight hours ahead, as one that was set to the wrong zone."""
+    one = screen(Screening(max_rate=0.1, stuck_after_s=300), marks={10: (3.0,)})
+    one.take(ahead(2.0, 0))
+    assert one.take(ahead(3.1, 60)).urgent
+    assert one.take(ahead(20.0, 70)).batch.cause[0] & Cause.RATE
+    assert not one.take(ahead(20.0, 300)).batch.cause[0] & Cause.FLATLINE
+    assert one.take(ahead(20.0, 371)).batch.cause[0] & Cause.FLATLINE
+
+
 @pytest.mark.parametrize(
     ("quantity", "given", "words"),
     [
