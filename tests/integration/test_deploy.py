@@ -65,6 +65,20 @@ def test_a_unit_asks_for_what_the_program_tells():
         assert not [line for line in lines if re.match(r"(Environment|LoadCredential)", line)], "secrets are drop-ins"
 
 
+def test_a_gateway_waits_neither_for_a_network_nor_for_the_time():
+    """Rows are kept without the one and held without the other; behind systemd-time-wait-sync it would never start."""
+    unit = (UNITS / "petrel-gateway.service").read_text(encoding="utf-8")
+    ordered = " ".join(line for line in unit.splitlines() if re.match(r"(After|Wants|Requires|BindsTo)=", line))
+    assert "network-online.target" not in ordered
+    assert "time-sync.target" not in ordered
+
+
+def test_a_port_whose_driver_is_not_loaded_at_the_start_is_not_refused_later():
+    """systemd looks names of drivers up once: an adapter that is plugged in later would be "not permitted"."""
+    unit = (UNITS / "petrel-gateway.service").read_text(encoding="utf-8")
+    assert re.findall(r"^DeviceAllow=(.*)$", unit, re.MULTILINE) == ["char-* rw"]
+
+
 def wheel(folder: Path, name: str, content: dict[str, str], version: str = "1.0") -> Path:
     """A wheel of plain files, made by hand (PEP 427)."""
     info = f"{name}-{version}.dist-info"
