@@ -3,13 +3,16 @@
 Decoding adds the zero that stands now. A logger that reports what it measured before the gauge was moved has measured
 from the zero of then: such rows are shifted by the difference. Where a totaliser was replaced, a row says what the new
 counter showed when it began (BAD, MANUAL: somebody read it), and the centre measures the next reading from that row.
+
+What a test adds to a counter is no rain either, so the last reading of a test is such a baseline, too. Baselines are
+urgent: after an outage live rows go before the backlog, and without their baseline they would be rain.
 """
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -31,6 +34,13 @@ _Histories = Mapping[int, tuple[str, tuple[Deployment, ...]]]
 """By series: its key in the deployments of its device, and these, oldest first."""
 
 
+class Placed(NamedTuple):
+    """A batch, and whether it must go first since it holds baselines."""
+
+    batch: Batch
+    urgent: bool
+
+
 class Deployed:
     """The deployments of the devices of one gateway; ``folder`` keeps which baselines were said."""
 
@@ -50,32 +60,45 @@ class Deployed:
             if key in history[-1].baselines and history[-1].since_ns > self._said.get(str(series), 0)
         }
         self._awaited: I64 = np.array(list(self._begun), np.int64)
+        self._counters: I64 = np.array(list(_counters(buses)), np.int64)
 
-    def place(self, batch: Batch) -> Batch:
+    def place(self, batch: Batch) -> Placed:
         """The batch with each row counted from the zero of its time, behind the baselines that it is first to need."""
         if self._unkept_s is not None and time.monotonic() - self._unkept_s > _SPOOLED_S:
             self._keep()
         placed = self._zeros.place(batch)
-        return self._behind_baselines(placed) if self._begun else placed
+        self._note_tests(placed)
+        due = list(self._due(placed)) if self._begun else []
+        return Placed(self._behind_baselines(placed, due), bool(due))
 
-    def _behind_baselines(self, batch: Batch) -> Batch:
-        due = list(self._due(batch))
+    def _note_tests(self, batch: Batch) -> None:
+        """Each reading of a counter under test is its baseline, until the next one."""
+        tested = (batch.quality == Quality.BAD) & (batch.cause & Cause.MANUAL != 0)
+        if not tested.any():
+            return
+        at = np.flatnonzero(tested & np.isin(batch.series, self._counters))
+        for series, time_ns, value in zip(
+            batch.series[at].tolist(), batch.time_ns[at].tolist(), batch.value[at].tolist(), strict=True
+        ):
+            self._begun[series] = (time_ns, value)
+        self._awaited = np.array(list(self._begun), np.int64)
+
+    def _behind_baselines(self, batch: Batch, due: Sequence[tuple[int, int]]) -> Batch:
         if not due:
             return batch
-        for series, first_ns in due:
-            since_ns, baseline = self._begun[series]
-            self._said[str(series)] = since_ns
-            _LOG.info("counter begins", series=str(series), baseline=baseline, first_ns=first_ns)
-        by_hand = _by_hand(batch.source, [(series, first_ns, self._begun.pop(series)[1]) for series, first_ns in due])
+        begun = [(series, first_ns, *self._begun.pop(series)) for series, first_ns in due]
         self._awaited = np.array(list(self._begun), np.int64)
+        for series, _, since_ns, baseline in begun:
+            self._said[str(series)] = since_ns
+            _LOG.info("counter begins", series=str(series), baseline=baseline)
         self._unkept_s = time.monotonic()
-        return concat([by_hand, batch])
+        return concat([_by_hand(batch.source, [(one[0], one[1], one[3]) for one in begun]), batch])
 
     def _due(self, batch: Batch) -> Iterator[tuple[int, int]]:
-        """The series whose new counters are read for the first time here, and when."""
-        known = np.isin(batch.series, self._awaited) & (batch.quality < Quality.MISSING)
-        for series in dict.fromkeys(batch.series[known].tolist()):
-            times = batch.time_ns[known & (batch.series == series)]
+        """The series whose counters are read for the first time since their baselines here, and when."""
+        usable = np.isin(batch.series, self._awaited) & (batch.quality <= Quality.SUSPECT)
+        for series in dict.fromkeys(batch.series[usable].tolist()):
+            times = batch.time_ns[usable & (batch.series == series)]
             since = times[times >= self._begun[series][0]]
             if len(since):
                 yield series, int(since.min())
@@ -127,6 +150,13 @@ def _histories(buses: Sequence[AnyBusPlan]) -> Iterator[tuple[int, tuple[str, tu
     for device in (device for bus in buses for device in bus.devices if device.deployments):
         for series, one in zip(device.ids.tolist(), device.series, strict=True):
             yield series, (one.key, device.deployments)
+
+
+def _counters(buses: Sequence[AnyBusPlan]) -> Iterator[int]:
+    for device in (device for bus in buses for device in bus.devices):
+        for series, one in zip(device.ids.tolist(), device.series, strict=True):
+            if one.modulus is not None:
+                yield series
 
 
 def _by_hand(source: str, begun: Sequence[tuple[int, int, float]]) -> Batch:

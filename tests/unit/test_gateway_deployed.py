@@ -79,12 +79,12 @@ def test_a_logger_that_reports_what_was_before_counts_from_the_zero_of_then(tmp_
     """The newest zero is 0.4 m lower than the one of the year before."""
     history = Deployed(plan(tmp_path).buses, tmp_path)
     late = row(LEVEL, MOVED_NS - HOUR_NS, 4.0)
-    assert history.place(late).value == pytest.approx([4.4])
+    assert history.place(late).batch.value == pytest.approx([4.4])
     assert late.value == [4.0], "a batch is never altered"
     for time_ns in (MOVED_NS, MOVED_NS + HOUR_NS):
-        assert history.place(row(LEVEL, time_ns, 4.0)).value == [4.0]
-    assert history.place(row(LEVEL, moment_ns("2020-01-01T00:00Z"), 4.0)).value == pytest.approx([4.4])
-    assert history.place(row(RAIN, MOVED_NS - HOUR_NS, 4.0)).value == [4.0]
+        assert history.place(row(LEVEL, time_ns, 4.0)).batch.value == [4.0]
+    assert history.place(row(LEVEL, moment_ns("2020-01-01T00:00Z"), 4.0)).batch.value == pytest.approx([4.4])
+    assert history.place(row(RAIN, MOVED_NS - HOUR_NS, 4.0)).batch.value == [4.0]
 
 
 _HEIGHTS = st.lists(st.integers(-300, 300), min_size=1, max_size=6)
@@ -107,43 +107,59 @@ def test_every_row_of_any_history_counts_from_the_last_zero_before_it(tmp_path_f
         10.0 if series == RAIN else 10.0 - heights[-1] + heights[min(max(minutes // 60, 0), len(heights) - 1)]
         for series, minutes in readings
     ]
-    np.testing.assert_allclose(history.place(batch).value, expected)
+    np.testing.assert_allclose(history.place(batch).batch.value, expected)
 
 
 def test_a_counter_that_was_replaced_begins_with_its_baseline_once(tmp_path, monkeypatch):
     monkeypatch.setattr(deployed, "_SPOOLED_S", 0.0)
     history = Deployed(plan(tmp_path).buses, tmp_path)
     before, first = row(RAIN, MOVED_NS - MINUTE_NS, 12.0), row(RAIN, MOVED_NS + MINUTE_NS, 72.7)
-    assert history.place(before) is before, "the old one still counts"
-    assert history.place(row(RAIN, MOVED_NS + MINUTE_NS, np.nan)).quality.tolist() == [Quality.MISSING]
-    begun = history.place(first)
+    assert history.place(before) == (before, False), "the old one still counts"
+    assert history.place(row(RAIN, MOVED_NS + MINUTE_NS, np.nan)).batch.quality.tolist() == [Quality.MISSING]
+    begun, urgent = history.place(first)
+    assert urgent, "live rows would overtake it"
     just_before_ns = MOVED_NS + MINUTE_NS - MILLISECOND_NS
     assert of(begun) == [(RAIN, just_before_ns, 72.5), (RAIN, MOVED_NS + MINUTE_NS, 72.7)]
     assert (begun.quality[0], begun.cause[0]) == (Quality.BAD, Cause.MANUAL)
     again = row(RAIN, MOVED_NS + 2 * MINUTE_NS, 72.9)
-    assert history.place(again) is again
+    assert history.place(again) == (again, False)
     after_restart = Deployed(plan(tmp_path).buses, tmp_path)
-    assert after_restart.place(again) is again
+    assert after_restart.place(again) == (again, False)
+
+
+def test_what_a_test_added_to_a_counter_is_the_baseline_of_the_next_reading(tmp_path):
+    """After an outage the reading after a test overtakes the test itself, which then comes too late to say so."""
+    history = Deployed(plan(tmp_path, "", "").buses, tmp_path)
+    by_hand = np.full(1, Quality.BAD, np.uint8), np.full(1, Cause.MANUAL, np.uint16)
+    for minute, value in ((1, 20.0), (2, 45.0)):
+        tested = row(RAIN, MOVED_NS + minute * MINUTE_NS, value).flagged(*by_hand)
+        assert history.place(tested) == (tested, False)
+    level = row(LEVEL, MOVED_NS + 3 * MINUTE_NS, 45.0)
+    assert history.place(level) == (level, False)
+    begun, urgent = history.place(row(RAIN, MOVED_NS + 3 * MINUTE_NS, 45.2))
+    assert (begun.value.tolist(), begun.quality.tolist(), urgent) == ([45.0, 45.2], [Quality.BAD, 0], True)
+    after = row(RAIN, MOVED_NS + 4 * MINUTE_NS, 45.4)
+    assert history.place(after) == (after, False)
 
 
 def test_a_baseline_that_a_kill_may_have_lost_is_said_again(tmp_path):
     first = row(RAIN, MOVED_NS + MINUTE_NS, 72.7)
     Deployed(plan(tmp_path).buses, tmp_path).place(first)
-    assert len(Deployed(plan(tmp_path).buses, tmp_path).place(first)) == 2
+    assert len(Deployed(plan(tmp_path).buses, tmp_path).place(first).batch) == 2
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"1": "x"}', b"[" * 100_000])
 def test_a_damaged_note_of_what_was_said_says_it_again(tmp_path, content):
     (tmp_path / "deployed.json").write_bytes(content)
-    assert len(Deployed(plan(tmp_path).buses, tmp_path).place(row(RAIN, MOVED_NS, 72.7))) == 2
+    assert len(Deployed(plan(tmp_path).buses, tmp_path).place(row(RAIN, MOVED_NS, 72.7)).batch) == 2
 
 
 def test_a_new_configuration_counts_at_once(tmp_path):
     history = Deployed(plan(tmp_path, "", "").buses, tmp_path)
     late = row(LEVEL, MOVED_NS - HOUR_NS, 4.0)
-    assert history.place(late) is late
+    assert history.place(late) == (late, False)
     history.change(plan(tmp_path).buses)
-    assert history.place(late).value == pytest.approx([4.4])
+    assert history.place(late).batch.value == pytest.approx([4.4])
 
 
 def test_the_history_is_announced_in_canonical_units_and_only_where_there_is_one(tmp_path):

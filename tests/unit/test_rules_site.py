@@ -91,5 +91,7 @@ def test_a_near_margin_makes_blue_only_where_blue_is_not_given() -> None:
 
 def test_times_need_an_offset() -> None:
     assert moment_ns("1970-01-01T08:00+08:00") == 0
+    assert moment_ns("1969-12-31T23:59:59.999999Z") == -1_000
+    assert moment_ns("2026-05-01T09:00:00.654321+08:00") == 1_777_597_200_654_321_000
     with pytest.raises(ValueError, match="has no offset"):
         moment_ns("2023-07-28T08:00")
