@@ -2,9 +2,8 @@
 
 import asyncio
 import secrets
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -86,20 +85,25 @@ class Correspondence:
         return answer
 
     async def _talk(self, name: str, message: bytes, id_: str, wait_s: float, interim: Interim) -> Answer:
-        heard = aiter(self._client.messages)
-        until_s = time.monotonic() + wait_s
-        quiet = True
-        while time.monotonic() < until_s:
-            if quiet:
-                await self._client.publish(name, message, qos=1, timeout=_CONNECT_S)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(min(_RESEND_S, until_s - time.monotonic())):
-                    while (answer := self._answer(await anext(heard), id_)) is None or not answer.final:
-                        if answer is not None:
-                            quiet = False
-                            interim(answer)
-                    return answer
-        raise TimeoutError
+        """Send it until something comes, and listen all the while: aiomqtt loses what comes as a wait is given up."""
+        try:
+            async with asyncio.timeout(wait_s), asyncio.TaskGroup() as tasks:
+                sending = tasks.create_task(self._send(name, message), name="order")
+                async for heard in self._client.messages:
+                    if (answer := self._answer(heard, id_)) is None:
+                        continue
+                    sending.cancel()
+                    if answer.final:
+                        return answer
+                    interim(answer)
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from group
+        raise RuntimeError("messages have an end, expected an error of the connection")
+
+    async def _send(self, name: str, message: bytes) -> None:
+        while True:
+            await self._client.publish(name, message, qos=1, timeout=_CONNECT_S)
+            await asyncio.sleep(_RESEND_S)
 
     def _answer(self, message: aiomqtt.Message, id_: str) -> Answer | None:
         """The answer to our order in a message; whatever else comes is none."""
