@@ -67,6 +67,7 @@ class Decoder:
         self._n = len(columns)
         self._blank = [bytes(_size(block)) for block in blocks]
         self._home = np.array([_home(blocks, column.span) for column in everything])
+        self._unread = np.flatnonzero(self._home < 0)
         places, code = _layout(blocks, self._home, everything)
         self._places = np.array(places, np.intp)
         self._struct = struct.Struct(">" + code)
@@ -100,16 +101,17 @@ class Decoder:
     def _lost(self, raw: F64, answers: Sequence[Answer]) -> U16:
         """Make numbers NaN that mean no reading or were not read; the causes of it, for all columns."""
         void = self._codes.find(raw)
-        raw[void] = np.nan
-        cause = np.where(void, np.uint16(Cause.DEVICE), np.uint16(0))
+        cause = np.zeros(len(raw), np.uint16)
+        if void.any():
+            raw[void] = np.nan
+            cause[void] = Cause.DEVICE
         for block, answer in enumerate(answers):
             if isinstance(answer, Cause):
                 cause[self._home == block] = answer
                 raw[self._home == block] = np.nan
-        unread = self._home < 0
-        if unread.any():
-            cause[unread] = Cause.DEVICE
-            raw[unread] = np.nan
+        if self._unread.size:
+            cause[self._unread] = Cause.DEVICE
+            raw[self._unread] = np.nan
         return cause
 
 

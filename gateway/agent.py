@@ -99,7 +99,7 @@ class Gateway:
         self._time: Timekeeper | None = None
         if machine is not None:
             self._time = Timekeeper(machine, plan.spool_dir / "untimed", plan.source, self._screen.set_back)
-        self._coalescer = Coalescer(clock, self._append, self.uplink.ready)
+        self._coalescer = Coalescer(clock, self._append, self.uplink.ready, timing.gather_s)
         self._source = source(self._sink) if source else self._acquisition(int(rng.integers(2**32)))
         self._deaf: str | None = None
         """Why no orders are taken although they should be."""

@@ -221,8 +221,8 @@ class Timekeeper:
                 arrived_ns = now_ns // MILLISECOND_NS * MILLISECOND_NS
                 batch = replace(batch, time_ns=np.where(batch.time_ns < EARLIEST_NS, arrived_ns, batch.time_ns))
         ahead = batch.time_ns > now_ns + _AHEAD_NS
-        if not common and not ahead.any():
-            return batch
+        if not ahead.any():
+            return replace(batch, cause=batch.cause | np.uint16(common)) if common else batch
         quality = np.where(ahead, np.uint8(Quality.SUSPECT), np.uint8(Quality.UNCHECKED))
         return batch.flagged(quality, np.where(ahead, common | int(Cause.CLOCK), common).astype(np.uint16))
 

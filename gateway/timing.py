@@ -22,6 +22,8 @@ class Timing:
     reannounce_s: float = 1.0
     trial_s: float = 120.0
     """So long is a configuration that came from afar on trial."""
+    gather_s: float = 0.04
+    """So long are rows gathered where polls end quickly one after another; a drill, which waits for its rows, has 0."""
     status_s: float = 10.0
     """Seconds of data time between two statuses; in a drill at full speed every one of them is a stop."""
 

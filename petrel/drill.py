@@ -26,6 +26,7 @@ from alerting.settings import CentreSettings, load_centre
 from gateway.agent import Gateway
 from gateway.check import spool_trouble
 from gateway.settings import GatewayPlan, GatewaySettings, compile_gateway, load_gateway
+from gateway.timing import Timing
 from petrel import parts, surroundings
 from petrel.broker import BrokerError, embedded_broker
 from petrel.receiver import Receipts, webhook_receiver
@@ -113,7 +114,7 @@ async def running(options: Options) -> AsyncIterator[Drill]:
         rng = np.random.default_rng(_SEED)
         service = await stack.enter_async_context(parts.centre(centre, clock, rng, _shown(options.speed)))
         plan = compile_gateway(pointed, broker=parse_broker(broker), spool_dir=options.data / "spool")
-        gateway = Gateway(plan, clock, rng)
+        gateway = Gateway(plan, clock, rng, timing=Timing(gather_s=0.0))
         start = Start(plan.source, service.ingest.store.last_commit(), gateway.spool.stats().rows, time.monotonic())
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         owned = [

@@ -17,6 +17,8 @@ from telemetry.span import SECOND_NS as SECOND_NS
 
 _LONGEST_SLEEP_S: Final = 3600.0
 _SET_BACK_S: Final = 1.0
+_TICK_S: Final = 0.001
+"""uvloop rounds to it: a nap of less than half of it ends at once, and is taken again until the moment has come."""
 
 
 class Clock(Protocol):
@@ -53,7 +55,8 @@ class SystemClock:
             patience_s = latest_s - time.monotonic()
             if patience_s <= 0:
                 return
-            await asyncio.sleep(min(left_s, patience_s, _LONGEST_SLEEP_S))
+            nap_s = min(left_s, patience_s, _LONGEST_SLEEP_S)
+            await asyncio.sleep(math.ceil(nap_s / _TICK_S) * _TICK_S)
 
     def hold(self) -> None:
         """Real time waits for nobody."""

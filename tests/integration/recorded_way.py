@@ -146,7 +146,7 @@ async def _gateway(part: Part, clock: LockstepClock, broker: str, folder: Path) 
     bus = BusSettings(name=f"line-{part.station}", devices=(part.device(),), serial=serial, timeout_s=part.timeout_s)
     async with serve(lines([bus]), Played(part.recording), clock, folder) as endpoints:
         plan = compile_gateway(_settings(part, pointed_at([bus], endpoints), broker, folder))
-        gateway = Gateway(plan, clock, np.random.default_rng(1), timing=Timing(status_s=86_400.0))
+        gateway = Gateway(plan, clock, np.random.default_rng(1), timing=Timing(status_s=86_400.0, gather_s=0.0))
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(gateway.run())
             await until(lambda: gateway.uplink.connected)  # its bus waits for its first moment by then

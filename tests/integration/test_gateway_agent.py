@@ -24,7 +24,7 @@ from tests.integration.gateway_centre import always, scripted_centre, until
 from tests.unit.gateway_batches import SOURCE, START_NS, HandClock, drain, make_batch
 from tests.unit.gateway_machine import NOW_NS, HandMachine
 
-TIMING = Timing(reconnect_s=(0.02, 0.2), resend_s=0.5, deadline_s=1.0)
+TIMING = Timing(reconnect_s=(0.02, 0.2), resend_s=0.5, deadline_s=1.0, gather_s=0.0)
 
 
 class CountingClock(SystemClock):

@@ -82,3 +82,21 @@ async def test_the_system_clock_reaches_its_moment() -> None:
     target = clock.now_ns() + SECOND_NS // 100
     await clock.sleep_until(target)
     assert time.time_ns() >= target
+
+
+async def test_a_nap_of_whole_milliseconds_is_not_taken_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """P12: uvloop rounds to milliseconds, so that the last part of one is no time at all."""
+    naps, sleep = list[float](), asyncio.sleep
+
+    async def nap(delay_s: float) -> None:
+        naps.append(delay_s)
+        await sleep(round(delay_s, 3))
+
+    monkeypatch.setattr(asyncio, "sleep", nap)
+    clock = SystemClock()
+    for part in range(20):
+        due_ns = clock.now_ns() + 3_000_000 + 50_000 * part
+        await clock.sleep_until(due_ns)
+        assert clock.now_ns() >= due_ns
+    assert len(naps) <= 2 * 20
+    assert min(naps) >= 0.001
