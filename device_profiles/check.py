@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from device_profiles import held, model
+from device_profiles.attribute_check import Spot, check_attributes
 from device_profiles.model import (
     MAX_REGISTERS,
     AnyProfile,
@@ -76,6 +77,7 @@ def _steps(document: Document[Profile]) -> Iterator[Looking]:
         for point, change in variant.points.items():
             yield partial(_check_change, document, ("variants", name, "points", point), point, change)
     yield partial(check_outputs, document, profile.outputs)
+    yield partial(check_attributes, document, partial(_check_readable, document))
     yield partial(_check_any_golden, document)
     for at, golden in enumerate(profile.golden):
         yield partial(_check_golden, document, ("golden", at), golden)
@@ -238,6 +240,12 @@ _CHECKS: Final[tuple[Check, ...]] = (
 
 def _check_register(document: Document[Profile], where: Where, text: str) -> Register:
     spot = said(document, where, model.register, text)
+    _check_readable(document, where, text, spot)
+    return spot
+
+
+def _check_readable(document: Document[Profile], where: Where, text: str, spot: Spot) -> None:
+    """Refuse what no request may read: more than fits, or a hole."""
     profile = document.settings
     if not spot.table.is_bits and spot.count > profile.max_registers:
         raise document.error(where, f"{spot.count} registers, expected at most max_registers {profile.max_registers}")
@@ -248,7 +256,6 @@ def _check_register(document: Document[Profile], where: Where, text: str) -> Reg
             continue
         if table is spot.table and spot.address < end and first < spot.end:
             raise document.error(where, f"{text!r} stands in the hole {hole!r}, expected registers that may be read")
-    return spot
 
 
 def _check_mask(document: Document[Profile], where: Where, mask: int | None, spot: Register) -> None:

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from device_profiles import registry
+from device_profiles.attribute import Attribute
 from device_profiles.field_model import FieldProfile
 from device_profiles.model import Golden, Measured, Point, Profile
 from device_profiles.output import Output
@@ -46,6 +47,7 @@ def _registers(profile: Profile) -> str:
     parts.append("|---|---|---|---|---|---|---|---|---|\n")
     parts += [_row(point) for point in profile.points]
     parts += _meanings(profile.points)
+    parts += [f"\n- Attribute `{name}`: {_attribute(one)}" for name, one in profile.attributes.items()]
     parts += [f"\n- Output `{output.name}`: {_output(output)}" for output in profile.outputs]
     parts += [f"\n- Gate `{name}`: {_gate(profile, name)}" for name in profile.gates]
     parts += [f"\n- Variant `{name}`: {variant.note}" for name, variant in profile.variants.items()]
@@ -109,6 +111,12 @@ def _output(output: Output) -> str:
     if output.pulse_s is not None:
         parts.append(f"at rest again after {output.pulse_s:g} s")
     return ", ".join(parts) + f".{f' {output.note}' if output.note else ''}"
+
+
+def _attribute(one: Attribute) -> str:
+    where = f"`{one.register}`" if one.register else f"object {one.identification} of function 43/14"
+    details = [one.encoding] * (one.encoding != "ascii") + [f"times {one.scale:g}"] * (one.scale != 1)
+    return ", ".join([where, *details]) + f".{f' {one.note}' if one.note else ''}"
 
 
 def _golden(golden: Golden) -> str:

@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from device_profiles.attribute import Attribute
 from device_profiles.output import Output
 from device_profiles.words import TYPES, Order, Type, layout
 from telemetry.series import Text
@@ -154,6 +155,8 @@ class Golden(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     values: dict[str, float | None]
     source: str
     variant: str | None = None
+    attributes: dict[str, str | None] = {}
+    """What must come out of it as text; null: nothing."""
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -200,6 +203,8 @@ class Profile(AnyProfile, frozen=True, kw_only=True, forbid_unknown_fields=True)
     gates: dict[str, Gate] = {}
     variants: dict[str, Variant] = {}
     outputs: tuple[Output, ...] = ()
+    attributes: dict[str, Attribute] = {}
+    """What it says of itself: ``serial``, ``firmware``, ``model`` and others."""
 
 
 _GRAMMAR: Final = "expected like 'holding 0x0010 s32 cdab', 'input 3 u8 low', 'holding 7 bit 4' or 'coil 12'"

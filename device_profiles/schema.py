@@ -18,6 +18,7 @@ from telemetry.settings.meanings import meanings
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _REGISTER: Final = rf"^({'|'.join(Table)})\s+(0[xX][0-9A-Fa-f]+|[0-9]+)(\s+({'|'.join(TYPES)})(\s+\w+)?)?$"
+_OR_TEXT: Final = rf"{_REGISTER}|^(holding|input)\s+(0[xX][0-9A-Fa-f]+|[0-9]+)\s+string\s+[0-9]+(\s+badc)?$"
 _KINDS: Final = (Profile, FieldProfile)
 
 
@@ -47,8 +48,10 @@ def _enrich(name: str, part: dict[str, Any]) -> None:
             value["description"] = known[key]
         if key == "quantity" and name != "PointChange":
             value["enum"] = sorted(QUANTITIES)
-        if key == "register" and name != "PointChange":
+        if key == "register" and name not in ("PointChange", "Attribute"):
             value["pattern"] = _REGISTER
+        if key == "register" and name == "Attribute":
+            value["pattern"] = _OR_TEXT
 
 
 def _meanings(name: str) -> dict[str, str]:

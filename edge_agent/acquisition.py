@@ -79,6 +79,11 @@ class Acquisition:
         """Per device ``ok``, or the reason of its last failure."""
         return {name: device.state for bus in self._buses.values() for name, device in bus.stats.devices.items()}
 
+    def attributes(self) -> dict[str, dict[str, str]]:
+        """Per device what it says of itself, once it was asked."""
+        buses = (bus for bus in self._buses.values() if isinstance(bus, Bus))
+        return {name: dict(one.found) for bus in buses for name, one in bus.attributes.items() if one.found is not None}
+
     def progress(self) -> dict[str, Progress]:
         """Per bus the rows it has given, failed polls included: whatever its devices do, there must be some."""
         return {f"bus {name}": _progress(bus) for name, bus in self._buses.items()}

@@ -14,8 +14,9 @@ import numpy as np
 from edge_agent.breaker import Breaker
 from edge_agent.compiled import BusPlan, PolledPlan
 from edge_agent.lines.line import LineDownError
-from edge_agent.opened import opened
+from edge_agent.opened import attributes_of, opened
 from edge_agent.poll import Connection, Poll, Pollable
+from edge_agent.rounds import Rounds
 from edge_agent.state_log import StateLog
 from edge_agent.stats import OK, BusStats, DeviceStats, Sink
 from telemetry.batch import Batch, concat, missing, rows
@@ -65,6 +66,9 @@ class Bus:
         self._down = ""
         self._shared = len(plan.devices) > 1
         self._devices = [_Polled(plan.name, device, Breaker(*_PROBE_NS, rng, grace=1)) for device in devices]
+        self.attributes = attributes_of(plan, self._line)
+        """By device, what it says of itself."""
+        self._rounds = Rounds(self.attributes)
         self.stats = BusStats(self._line.counters, {one.device.plan.name: one.stats for one in self._devices})
 
     @property
@@ -84,6 +88,7 @@ class Bus:
                     agenda = self._agenda()
                     continue
                 self._emit(await self._moment(agenda))
+                await self._rounds.step(self._clock.now_ns())
         finally:
             self._line.close()
 
@@ -181,6 +186,8 @@ class Bus:
             one.stats.failures += 1
             self._hold_back(one, poll)
         one.is_now(OK if poll.failure is None else str(poll.failure))
+        answered, connects = poll.readings is not None, self._line.counters.connects
+        self._rounds.polled(one.device.plan.name, one.due_ns, connects, answered=answered)
 
     def _hold_back(self, one: _Polled, poll: Poll) -> None:
         """Blame the line when it is down, otherwise the device."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from device_profiles.attribute import Attribute
 from edge_agent.decode import Column, GateColumn
 from edge_agent.drivers.contract import Polled, Pushed
 from edge_agent.fields import FieldColumn
@@ -98,6 +99,7 @@ class DevicePlan(AnyDevicePlan):
     columns: tuple[Column, ...]
     gates: tuple[GateColumn, ...]
     limits: Limits
+    attributes: tuple[tuple[str, Attribute], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

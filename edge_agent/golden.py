@@ -8,10 +8,13 @@ from device_profiles.check import varied
 from device_profiles.field_model import FieldGolden, FieldProfile, Message, message
 from device_profiles.model import Exchange, Golden, Profile, Table
 from edge_agent import columns
+from edge_agent.attributes import in_objects, in_registers
 from edge_agent.columns import PointSettings
 from edge_agent.decode import Decoder
 from edge_agent.drivers.contract import Ask, FrameError, Number, Polled, Pushed, Refused, Reply, Report
-from edge_agent.drivers.modbus import frames
+from edge_agent.drivers.modbus import frames, identification
+from edge_agent.drivers.modbus.driver import data_of
+from edge_agent.drivers.modbus.identification import Identify
 from edge_agent.drivers.registry import protocol
 from edge_agent.fields import FieldDecoder
 from edge_agent.plan import Span
@@ -56,6 +59,7 @@ def _found(compare: Callable[[Any, Any], Mapping[str, float]], profile: Any, gol
     except _GoldenError as exc:
         yield exc.where, str(exc)
         return
+    yield from _said(profile, golden) if isinstance(golden, Golden) else ()
     for name, expected in golden.values.items():
         value, wanted = values.get(name), math.nan if expected is None else expected
         if value is None:
@@ -76,7 +80,7 @@ def _word(value: float) -> str:
 
 def _modbus(profile: Profile, golden: Golden) -> Mapping[str, float]:
     """What a poll whose requests and answers are the golden ones gives, for the points that it read."""
-    pairs = [_exchanged(golden, at, one) for at, one in enumerate(golden.exchange)]
+    pairs = _reads(golden)
     blocks = [Span(_TABLES[call.function], call.address, call.count) for call, _ in pairs]
     changed = varied(profile, golden.variant)
     gates = {name: at for at, name in enumerate(changed.gates)}
@@ -90,18 +94,46 @@ def _modbus(profile: Profile, golden: Golden) -> Mapping[str, float]:
     }
 
 
-def _exchanged(golden: Golden, at: int, one: Exchange) -> tuple[frames.Read, bytes]:
-    """The read that was asked and the data that came; raises _GoldenError for frames that can't have been."""
+def _said(profile: Profile, golden: Golden) -> Iterator[Mistake]:
+    """What the golden says of the attributes, and does not come out of it."""
+    said: dict[str, str | None] = {}
+    for call, data in _exchanges(golden):
+        if isinstance(call, Identify):
+            said |= in_objects(profile.attributes, identification.decode_answer(call, data).objects)
+        else:
+            said |= in_registers(profile.attributes, Span(_TABLES[call.function], call.address, call.count), data)
+    for name, expected in golden.attributes.items():
+        if name not in said:
+            yield ("attributes", name), f"nothing comes out of the golden, expected {expected!r}"
+        elif said[name] != expected:
+            yield ("attributes", name), f"{said[name]!r} comes out of the golden, expected {expected!r}"
+
+
+def _reads(golden: Golden) -> list[tuple[frames.Read, bytes]]:
+    return [(call, data) for call, data in _exchanges(golden) if isinstance(call, frames.Read)]
+
+
+def _exchanges(golden: Golden) -> list[tuple[frames.Read | Identify, bytes]]:
+    return [_exchanged(golden, at, one) for at, one in enumerate(golden.exchange)]
+
+
+def _exchanged(golden: Golden, at: int, one: Exchange) -> tuple[frames.Read | Identify, bytes]:
+    """The read that was asked and the data that came; raises _GoldenError for frames that can't have been.
+
+    Of a device identification the data are the whole answer.
+    """
     number, unit, asked = _unwrapped(golden, ("exchange", at, "request"), one.request)
     same, answering, answered = _unwrapped(golden, ("exchange", at, "answer"), one.answer)
-    call = _right(("exchange", at, "request"), frames.decode_request, unit, asked)
-    if not isinstance(call, frames.Read):
+    is_identify = asked[:1] == bytes((identification.FUNCTION,))
+    decode = identification.decode_request if is_identify else frames.decode_request
+    call = _right(("exchange", at, "request"), decode, unit, asked)
+    if not isinstance(call, frames.Read | Identify):
         raise _GoldenError(("exchange", at, "request"), f"function {call.function}, expected a read")
     if (same, answering) != (number, unit):
         raise _GoldenError(
             ("exchange", at, "answer"), f"from unit {answering}, expected unit {unit} and its transaction"
         )
-    return call, _right(("exchange", at, "answer"), frames.decode_answer, call, answered)
+    return call, _right(("exchange", at, "answer"), data_of, call, answered)
 
 
 def _unwrapped(golden: Golden, where: tuple[Step, ...], text: str) -> tuple[int, int, bytes]:

@@ -3,7 +3,17 @@
 from collections.abc import Sequence
 from typing import Final
 
-from edge_agent.compiled import BusPlan, ListenPlan, PolledPlan, PushedPlan, SerialPlan, SerialServerPlan, TcpPlan
+from edge_agent.attributes import Attributes
+from edge_agent.compiled import (
+    AnyBusPlan,
+    BusPlan,
+    ListenPlan,
+    PolledPlan,
+    PushedPlan,
+    SerialPlan,
+    SerialServerPlan,
+    TcpPlan,
+)
 from edge_agent.device import Device
 from edge_agent.drivers.modbus.driver import Line
 from edge_agent.drivers.modbus.rtu import RtuLine
@@ -28,6 +38,17 @@ def opened(plan: BusPlan | PolledPlan, trace: Trace | None = None) -> tuple[Conn
         return shared, [FieldDevice(device, plan.protocol, shared) for device in plan.devices]
     line = SharedLine(modbus_line(plan.line, plan.timeout_s, trace))
     return line, [Device(device, plan.cost, line, plan.name) for device in plan.devices]
+
+
+def attributes_of(plan: AnyBusPlan, line: Connection) -> dict[str, Attributes]:
+    """The attributes of the devices of a bus, where their profiles know any."""
+    if not isinstance(plan, BusPlan) or not isinstance(line, SharedLine):
+        return {}
+    return {
+        device.name: Attributes(device, plan.cost, line, plan.timeout_s, plan.name)
+        for device in plan.devices
+        if device.attributes
+    }
 
 
 def modbus_line(plan: SerialPlan | SerialServerPlan | TcpPlan, timeout_s: float, trace: Trace | None = None) -> Line:

@@ -21,6 +21,7 @@ from gateway.line import SPARING_S, LineMeter
 from gateway.mailbox import Mailbox
 from gateway.maintenance import Maintenance
 from gateway.metrics import Figures, Scraped
+from gateway.nameplates import Nameplates
 from gateway.outputs.outputs import Outputs
 from gateway.remote.configuration import Parts, RemoteConfiguration
 from gateway.remote.desk import Desk
@@ -94,6 +95,7 @@ class Gateway:
             meter=self._meter,
         )
         self._maintenance = Maintenance(plan.spool_dir)
+        self._nameplates = Nameplates(plan.spool_dir)
         self._deployed = Deployed(plan.buses, plan.spool_dir)
         self._screen = screen_of(plan.buses)
         self._time: Timekeeper | None = None
@@ -148,6 +150,7 @@ class Gateway:
             refused_batches=stats.refused_batches,
             sent_bytes=self.uplink.counts.sent_bytes,
             devices=self._source.devices(),
+            attributes=self._nameplates.shown(),
             drain_rows_per_s=stats.drain_rows_per_s,
             clock=self._time.health() if self._time else None,
             line=self._meter.use(),
@@ -177,7 +180,8 @@ class Gateway:
     def _notes(self, stats: Stats) -> tuple[str, ...]:
         found = [self._meter.note(), self._time.note() if self._time else None, self._deaf]
         found += [self._scraped.trouble] if self._scraped else []
-        found += [*stats.notes, *self._maintenance.notes(self._clock.now_ns())]
+        now_ns = self._clock.now_ns()
+        found += [*stats.notes, *self._maintenance.notes(now_ns), *self._nameplates.notes(now_ns)]
         found += [f"the broker's access list refuses the subscription to {name}" for name in self.uplink.refused]
         found += self._remote.notes() if self._remote is not None else []
         return tuple(note for note in found if note is not None)
@@ -261,11 +265,19 @@ class Gateway:
         self.spool.append(batch, self.uplink.lane)
         self.uplink.notify()
 
+    async def _learn(self) -> None:
+        """Look at what devices have said of themselves meanwhile."""
+        if not isinstance(self._source, Acquisition):
+            return
+        if self._nameplates.take(self._source.attributes(), self._source.devices(), self._clock.now_ns()):
+            await asyncio.to_thread(self._nameplates.keep)
+
     async def _report(self) -> None:
         """Tell the centre and people nearby; a drill at full speed must not spend its time on that."""
         told_s = written_s = -math.inf
         while True:
             now_s = time.monotonic()
+            await self._learn()
             if now_s - written_s >= _WRITE_S:
                 written_s = now_s
                 write_status(self._plan.spool_dir, self.status(), self.uplink.trouble)

@@ -1,5 +1,6 @@
 """What a gateway says about itself to people at its side, also while it is not connected."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -7,6 +8,7 @@ from typing import Final
 import msgspec
 import structlog
 
+from device_profiles.attribute import SERIAL
 from gateway.spool import Stats, holder, peek
 from telemetry.clock import SECOND_NS
 from telemetry.health import ClockHealth, LineUse
@@ -73,7 +75,17 @@ def _local_lines(local: LocalStatus) -> list[str]:
     lines += [f"line       {_line(status.line)}"] if status.line else []
     lines += [f"clock      {_clock(status.clock)}"] if status.clock else []
     lines += [f"note       {note}" for note in status.notes]
-    return lines + [f"device     {name}: {state}" for name, state in sorted(status.devices.items())]
+    return lines + [line for name, state in sorted(status.devices.items()) for line in _device(status, name, state)]
+
+
+def _device(status: Status, name: str, state: str) -> list[str]:
+    said = status.attributes.get(name)
+    return [f"device     {name}: {state}", *([f"{'':11}{shown(said)}"] if said else [])]
+
+
+def shown(said: Mapping[str, str]) -> str:
+    """What a device says of itself, in a line, its serial number first."""
+    return ", ".join(f"{name} {text}" for name, text in sorted(said.items(), key=lambda one: (one[0] != SERIAL, one)))
 
 
 def _drain(status: Status) -> str:

@@ -8,10 +8,12 @@ from typing import Final
 import numpy as np
 import structlog
 from pymodbus.constants import ExcCodes
+from pymodbus.pdu import ModbusPDU
 from pymodbus.simulator import DataType, SimAction, SimData, SimDevice
 
 from device_profiles.model import Table
 from simulators.faults import KINDS, SLOW, Answer, Faults
+from simulators.identify import identifying
 from simulators.twin import Memory, Observe, SilentDeviceError, Twin, UnfitValueError, Unit
 from telemetry.clock import Clock
 
@@ -50,6 +52,10 @@ class Bus:
         """What pymodbus serves: one device a unit, and nobody for all other addresses."""
         nobody = SimDevice(id=_NOBODY, simdata=_blocks(()))
         return [nobody, *(self._device(number, twin) for number, twin in self._twins.items())]
+
+    def pdus(self) -> list[type[ModbusPDU]]:
+        """What pymodbus's server is to do otherwise than by itself: say who a device is."""
+        return [identifying({number: twin.nameplate.objects for number, twin in self._twins.items()})]
 
     def trace(self, sending: bool, packet: bytes) -> bytes:
         """Pymodbus's hook on every packet: what goes out passes the faults of its device, or stays unsent."""

@@ -98,7 +98,9 @@ def _modbus(line: Line, bench: Bench, folder: Path) -> AbstractAsyncContextManag
 
 @asynccontextmanager
 async def _tcp(line: Line, bus: Bus) -> AsyncIterator[Endpoint]:
-    server = ModbusTcpServer(bus.devices(), address=(line.host, line.port), trace_packet=bus.trace)
+    server = ModbusTcpServer(
+        bus.devices(), address=(line.host, line.port), trace_packet=bus.trace, custom_pdu=bus.pdus()
+    )
     bus.late = partial(_send, server)
     if not await server.listen():
         raise OSError(f"bus {line.bus}: {line.host} port {line.port} is taken or not ours, expected a free one")
@@ -112,7 +114,7 @@ async def _tcp(line: Line, bus: Bus) -> AsyncIterator[Endpoint]:
 @asynccontextmanager
 async def _rtu(line: Line, bus: Bus, folder: Path) -> AsyncIterator[Endpoint]:
     wire = SerialLine(folder / line.bus)
-    server = ModbusSerialServer(bus.devices(), port=str(wire.path), trace_packet=bus.trace)
+    server = ModbusSerialServer(bus.devices(), port=str(wire.path), trace_packet=bus.trace, custom_pdu=bus.pdus())
     bus.late = partial(_send, server)
     # pymodbus opens ports by name, and the far end of a pseudo-terminal has none: give it the end itself.
     server.call_create = partial(connect, wire, server.handle_new_connection)

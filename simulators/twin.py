@@ -7,13 +7,15 @@ wrapped.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from device_profiles import convert, model
+from device_profiles.attribute_text import TextSpot
 from device_profiles.convert import Patch
-from device_profiles.model import Gate, Point, Profile, Table
+from device_profiles.model import Gate, Point, Profile, Register, Table
 from device_profiles.output import Output
+from simulators.nameplate import Nameplate
 
 OWN: Final = frozenset({"device_state"})
 """Quantities that a device knows about itself: a twin works, so they are 0 but for what its gates ask."""
@@ -60,6 +62,8 @@ class Unit:
     profile: Profile
     station: str
     points: Mapping[str, Choice]
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    """What it says of itself, where that is not to be invented."""
 
 
 class Twin:
@@ -69,7 +73,8 @@ class Twin:
         self.unit = unit
         instruments = [_Instrument(point, unit.points.get(point.name, Choice())) for point in unit.profile.points]
         self._gates = {name: _Gate(gate) for name, gate in unit.profile.gates.items()}
-        self._spots = [one.spot for one in instruments] + [gate.spot for gate in self._gates.values()]
+        self._spots: list[Register | TextSpot] = [one.spot for one in instruments]
+        self._spots += [gate.spot for gate in self._gates.values()]
         self._outputs = [_Output(output) for output in unit.profile.outputs]
         self._spots += [spot for output in self._outputs for spot in output.spots]
         self._set: Memory = {}
@@ -77,7 +82,11 @@ class Twin:
         self._instruments = [one for one in instruments if not one.idle]
         self._told = {(one.spot.table, one.spot.address) for one in self._instruments}
         """Where the world has its say: a gate there is as open as the world says."""
+        self.nameplate = Nameplate(unit.device, unit.profile, unit.attributes)
+        self._spots += self.nameplate.spots
         self._idle: Memory = {}
+        for patch in self.nameplate.patches:
+            _write(self._idle, patch)
         for instrument in instruments:
             if instrument.idle:
                 _write(self._idle, instrument.at_rest())

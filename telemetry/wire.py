@@ -34,7 +34,6 @@ _FIXINT_END: Final = 0x80
 _NIL: Final = 0xC0
 _UINT_SIZES: Final = {0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8}
 """Bytes that follow the first one of a msgpack integer."""
-
 M = TypeVar("M", bound=msgspec.Struct)
 
 
@@ -160,6 +159,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     sent_bytes: int = 0
     devices: dict[str, str] = {}
     """Device name to ``ok`` or the reason of its last failure."""
+    attributes: dict[str, dict[str, str]] = {}
+    """Device name to what it says of itself: serial number, firmware, model."""
     drain_rows_per_s: float | None = None
     """Rows acknowledged a second, lately; None while there is too little to tell."""
     clock: ClockHealth | None = None

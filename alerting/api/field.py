@@ -7,7 +7,8 @@ from typing import Literal
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gateway:
     """A box in the field, as it last spoke of itself; ``devices`` maps a name to ``ok`` or what is wrong, ``complaint``
-    is what the centre found wrong with its messages, empty where nothing was; ``notes`` is what people should know. Its
+    is what the centre found wrong with its messages, empty where nothing was; ``notes`` is what people should know;
+    ``attributes`` is what each device says of itself (``serial``, ``firmware``, ``model``), as it was read last. Its
     clock was never set where ``unset``; bytes are what its line has carried.
     """
 
@@ -26,5 +27,6 @@ class Gateway:
     quota_bytes: int | None
     notes: list[str]
     devices: dict[str, str]
+    attributes: dict[str, dict[str, str]]
     complaint: str
     drill: bool

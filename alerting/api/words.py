@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final, Literal, cast
 
 import msgspec
@@ -19,12 +20,15 @@ from ingest.presence import Heard
 from telemetry.clock import SECOND_NS
 from telemetry.deployment import Deployment
 from telemetry.health import ClockHealth
+from telemetry.plain import plain
 from telemetry.quality import Cause, Quality
 from telemetry.quantity import QUANTITIES
 from telemetry.series import Text
 from telemetry.wire import Presence, Status
 
 LAYERS: Final = "/site/layers/"
+_MOST_DEVICES: Final = 2_000
+_MOST_ATTRIBUTES: Final = 32
 
 
 def text(words: Text) -> dto.Text:
@@ -247,9 +251,18 @@ def gateway(heard: Heard, timezone: str, *, drill: bool) -> dto.Gateway:
         quota_bytes=status.line.quota_bytes if status.line else None,
         notes=list(status.notes),
         devices=dict(status.devices),
+        attributes=_attributes(status.attributes),
         complaint=heard.complaint,
         drill=drill,
     )
+
+
+def _attributes(said: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    """As a page may show them, whoever says so."""
+    return {
+        plain(device): {plain(name): plain(one) for name, one in islice(found.items(), _MOST_ATTRIBUTES)}
+        for device, found in islice(said.items(), _MOST_DEVICES)
+    }
 
 
 def _clock(clock: ClockHealth | None) -> Literal["synchronised", "unsynchronised", "unset"] | None:

@@ -43,6 +43,7 @@ def modbus_device(place: Place, device: DeviceSettings, profile: Profile, fracti
         columns=found,
         gates=tuple(map(columns.gate_column, profile.gates.values())),
         limits=_limits(profile),
+        attributes=tuple(profile.attributes.items()),
     )
 
 

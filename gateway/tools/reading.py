@@ -2,8 +2,8 @@
 
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from device_profiles import convert
 from device_profiles.model import Measured
@@ -12,7 +12,7 @@ from edge_agent.decode import Column
 from edge_agent.fields import FieldColumn
 from edge_agent.lines.line import LineDownError
 from edge_agent.lines.trace import Trace
-from edge_agent.opened import opened
+from edge_agent.opened import attributes_of, opened
 from edge_agent.poll import Pollable
 from edge_agent.scale import Readings
 from gateway.tools.hearing import Heard, Hearing
@@ -54,6 +54,10 @@ class DeviceReading:
     problem: str | None = None
     took_s: float = 0.0
     requests: int = 0
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    """What it says of itself."""
+    refuses: Mapping[str, str] = field(default_factory=dict)
+    """Attributes that it does not give, and why."""
     kind: str = ""
     """Of a device that reports of its own accord: what its report was."""
 
@@ -69,11 +73,14 @@ async def read_bus(plan: AnyBusPlan, *, wait_s: float = 120.0, trace: Trace | No
         await connect(line, plan.line)
     except LineDownError as exc:
         return [DeviceReading(device=one.name, address=one.address, problem=str(exc)) for one in plan.devices]
-    found_here = []
+    found_here, attributes = [], attributes_of(plan, line)
     try:
         for device in devices:
             before = line.counters.requests
             reading = await read_device(device)
+            if reading.values and (said := attributes.get(reading.device)):
+                await said.read()
+                reading = replace(reading, attributes=said.found or {}, refuses=said.problems)
             found_here.append(replace(reading, requests=line.counters.requests - before))
             if not line.connected:  # a device that breaks a connection must not cost its neighbours theirs
                 await line.connect()

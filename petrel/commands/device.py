@@ -96,6 +96,10 @@ def _show(profile: str, where: "Reach", reading: "DeviceReading") -> None:
     requests = f" with {reading.requests} request{'s' * (reading.requests > 1)}" if reading.requests else ""
     print_line(f"{profile} at {where.end}, {reading.address}: answered{requests} in {reading.took_s * 1000:.0f} ms")
     print_table(("point", "测点", "value 数值", "display 仪表", "check 检查"), map(_row, reading.values))
+    for name, text in reading.attributes.items():
+        print_line(f"{name}: {text}")
+    for name, reason in reading.refuses.items():
+        print_line(f"{name}: not given, {reason}")
 
 
 def _row(value: "Value") -> tuple[object, ...]:

@@ -53,6 +53,8 @@ def show(
         for kind, named in (("code", point.states), ("bit", point.bits)):
             for number, words in sorted(named.items()):
                 print_line(f"{point.name} {kind} {number}: {words.en} / {words.zh}")
+    for name, one in profile.attributes.items() if isinstance(profile, Profile) else ():
+        print_line(f"attribute {name}: {one.register or f'object {one.identification} of function 43/14'}")
 
 
 @app.command()

@@ -1,18 +1,25 @@
 """Every profile of the catalogue can be simulated: its twin answers an independent client with the world's values."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import msgspec
 import pytest
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 
 from device_profiles import model, registry
+from device_profiles.attribute import Attribute
 from device_profiles.check import varied
 from device_profiles.model import Point, Table
+from edge_agent.compile.buses import compile_buses
+from edge_agent.compiled import TcpPlan
+from edge_agent.opened import attributes_of, opened
+from edge_agent.settings import BusSettings, DeviceSettings, TcpSettings
 from simulators.devices import Line, TcpEndpoint, serve
 from simulators.twin import OWN, Choice, Twin, Unit
 from telemetry.clock import LockstepClock
 from telemetry.quantity import QUANTITIES
+from telemetry.settings import Document
 from telemetry.units import conversion
 
 NOW_NS = 1_690_500_000_000_000_000
@@ -172,4 +179,60 @@ async def test_an_output_of_a_twin_stays_as_it_was_set(name, output, tmp_path):
             assert not (await write(spot.address, value, device_id=7)).isError()
             answer = await read(shown.address, count=1, device_id=7)
             assert (answer.bits[0] if shown.table.is_bits else answer.registers[0]) == value
+        client.close()
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if registry.load(name).attributes])
+async def test_a_twin_says_of_itself_what_it_is_given_or_invents_it(name, tmp_path):
+    """Read by our own driver; pymodbus reads texts and identifications below."""
+    profile = registry.load(name)
+    reach = BusSettings(
+        name="bus",
+        tcp=TcpSettings(host="127.0.0.1", port=1),
+        devices=(DeviceSettings(name="one", profile=name, station="bench", period_s=1.0, unit=7),),
+    )
+    (plan,) = compile_buses(Document(tmp_path / "x", None, {}), "test", [reach])
+    unit = Unit(device="one", unit=7, profile=profile, station="bench", points={}, attributes={"serial": "12345"})
+    line = Line(bus="bus", transport="tcp", units=(unit,))
+    async with serve([line], Bench(profile), LockstepClock(NOW_NS), tmp_path) as endpoints:
+        there, (device,) = opened(replace(plan, line=TcpPlan(*endpoints["bus"])))
+        await there.connect()
+        (said,) = attributes_of(replace(plan, line=TcpPlan(*endpoints["bus"])), there).values()
+        await said.read()
+        there.close()
+    assert said.found.keys() == profile.attributes.keys()
+    assert (said.found["serial"], said.problems) == ("12345", {})
+    assert device.plan.name == "one"
+
+
+async def test_a_twin_of_any_profile_says_texts_and_identifies_itself(tmp_path):
+    """As pymodbus reads them; two units of one server are two devices."""
+    midas = registry.load("midas")
+    given = {
+        "serial": Attribute(register="holding 0x20 string 4 badc"),
+        "model": Attribute(identification=5),
+        "vendor": Attribute(identification=0),
+    }
+    profile = msgspec.structs.replace(midas, attributes=given)
+    units = tuple(
+        Unit(device=f"dev{n}", unit=n, profile=profile, station="bench", points={}, attributes={"model": f"M-{n}"})
+        for n in (1, 2)
+    )
+    line = Line(
+        bus="bus", transport="tcp", units=(*units, Unit(device="x", unit=3, profile=midas, station="s", points={}))
+    )
+    async with serve([line], Bench(profile), LockstepClock(NOW_NS), tmp_path) as endpoints:
+        client = client_of(endpoints["bus"])
+        assert await client.connect()
+        serials = set()
+        for n in (1, 2):
+            words = (await client.read_holding_registers(0x20, count=4, device_id=n)).registers
+            serials.add(b"".join(word.to_bytes(2, "little") for word in words))
+            answer = await client.read_device_information(read_code=2, object_id=0, device_id=n)
+            assert answer.information == {0: b"midas", 5: f"M-{n}".encode()}
+            assert (await client.read_device_information(read_code=1, device_id=n)).information == {0: b"midas"}
+        assert len(serials) == 2
+        assert all(serial.decode().isalnum() for serial in serials)
+        refused = await client.read_device_information(read_code=1, device_id=3)
+        assert (refused.isError(), refused.exception_code) == (True, 1)
         client.close()

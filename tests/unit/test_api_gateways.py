@@ -1,11 +1,12 @@
 """What the interface says of boxes in the field, from what they say of themselves."""
 
+import msgspec
 import pytest
 
 from alerting.api.words import gateway
 from ingest.presence import Heard
 from telemetry.health import ClockHealth, LineUse
-from telemetry.wire import Presence, Status
+from telemetry.wire import Presence, Status, decode, encode
 
 
 def said(**words):
@@ -37,3 +38,29 @@ def test_line_drain_and_notes_are_handed_on():
     shown = said(line=line, drain_rows_per_s=1.5, notes=("look at its disk",), clock=ClockHealth(steps=2))
     assert (shown.day_bytes, shown.month_bytes, shown.quota_bytes) == (5, 7, 9)
     assert (shown.drain_rows_per_s, shown.notes, shown.clock_steps) == (1.5, ["look at its disk"], 2)
+
+
+def test_attributes_are_shown_and_nothing_of_them_can_hurt_a_page():
+    """An enrolled gateway may be anybody's by now."""
+    shown = said(attributes={"radar": {"serial": "A1"}, "x\x1b": {"model\n": "\u202e" + "y" * 1_000}})
+    assert shown.attributes["radar"] == {"serial": "A1"}
+    (name,) = shown.attributes.keys() - {"radar"}
+    assert (name, list(shown.attributes[name])) == (r"x\x1b", [r"model\n"])
+    (text,) = shown.attributes[name].values()
+    assert text.isprintable()
+    assert len(text) == 100
+    flood = said(attributes={f"dev{at}": dict.fromkeys(map(str, range(99)), "x") for at in range(3_000)})
+    assert (len(flood.attributes), {len(one) for one in flood.attributes.values()}) == (2_000, {32})
+
+
+class OldStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """The status as centres read it that know no attributes."""
+
+    version: int
+    presence: Presence
+    devices: dict[str, str] = {}
+
+
+def test_a_centre_that_knows_no_attributes_reads_the_status_all_the_same():
+    status = Status(presence=Presence.ONLINE, devices={"radar": "ok"}, attributes={"radar": {"serial": "A1"}})
+    assert decode(encode(status), OldStatus).devices == {"radar": "ok"}

@@ -99,3 +99,47 @@ def test_a_missing_code_that_f32_can_only_hold_nearly_is_found():
     column = Column(register=model.register("holding 0 f32"), missing=(-999.9,))
     found = Decoder([Span(Table.HOLDING, 0, 2)], [column]).decode([np.array(-999.9, ">f4").tobytes()])
     assert found.quality[0] == Quality.MISSING
+
+
+ATTRIBUTED = """
+name: right
+title: {zh: 试验, en: Test}
+source: made up for tests
+transports: [tcp]
+points:
+  - {name: a, quantity: water_level, unit: m, register: holding 4 u16, valid: [0, 9]}
+attributes:
+  serial: {register: holding 8 string 2}
+  vendor: {identification: 0}
+  model: {identification: 5}
+golden:
+  - frame: tcp
+    exchange:
+      - {request: 00 01 00 00 00 06 01 03 00 08 00 02, answer: 00 01 00 00 00 07 01 03 04 41 2D 37 00}
+      - request: 00 02 00 00 00 05 01 2B 0E 02 00
+        answer: 00 02 00 00 00 0E 01 2B 0E 02 02 00 00 01 00 04 41 63 6D 65
+    values: {}
+    attributes: {serial: A-7, vendor: Acme}
+    source: made up for tests
+"""
+
+
+def test_attributes_come_out_of_goldens_too(tmp_path):
+    assert said(tmp_path, ATTRIBUTED) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "mistake"),
+    [
+        ("serial: A-7", "serial: A-8", "attributes.serial: 'A-7' comes out of the golden, expected 'A-8'"),
+        ("serial: A-7", "serial: null", "attributes.serial: 'A-7' comes out of the golden, expected None"),
+        ("vendor: Acme}", "model: M}", "attributes.model: nothing comes out of the golden, expected 'M'"),
+        ("00 04 41 63 6D 65", "00 05 41 63 6D 65", "exchange[1].answer: identification of 13 bytes, expected 1 whole"),
+        ("2B 0E 02 02", "2B 0D 02 02", "exchange[1].answer: answer 2b 0d 02"),
+        ("2B 0E 02 00\n", "2B 0D 02 00\n", "exchange[1].request: request 2b 0d 02 00, expected 2b 0e"),
+    ],
+)
+def test_a_golden_that_says_otherwise_is_told(tmp_path, old, new, mistake):
+    assert old in ATTRIBUTED
+    (found,) = said(tmp_path, ATTRIBUTED.replace(old, new, 1))
+    assert mistake in found

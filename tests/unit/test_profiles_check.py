@@ -1,6 +1,7 @@
 """A profile that can't be is refused: one line with file, line, what was found and what was expected."""
 
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -199,3 +200,31 @@ def test_an_output_that_can_not_be_is_refused(old, new, message):
     with pytest.raises(SettingsError, match=r"gauge\.yaml:3[0-9]: outputs") as caught:
         checked(GOOD + OUTPUT.replace(old, new))
     assert message in str(caught.value)
+
+
+ATTRIBUTED = GOOD.replace("golden:\n", "attributes:\n  serial: {register: holding 0x0100 string 8}\ngolden:\n")
+WRONG_ATTRIBUTES = [
+    ("holding 0x0100 string 8", "holding 0x0100 string", "is no text, expected like 'holding 0x0100 string 16'"),
+    ("holding 0x0100 string 8", "holding 0x0100 string 126", "is no text"),
+    ("holding 0x0100 string 8", "holding 0x0100 strung 8", "unknown type 'strung'"),
+    ("holding 0x0100 string 8", "holding 0x0100 string 11", "11 registers, expected at most max_registers 10"),
+    ("holding 0x0100 string 8", "holding 0x000C string 8", "stands in the hole 'holding 0x0010-0x001F'"),
+    ("string 8}", "string 8, scale: 0.1}", "scale of a text"),
+    ("string 8}", "string 8, missing: [1]}", "missing of a text"),
+    ("string 8}", "string 8, encoding: latin-1}", "latin-1"),
+    ("string 8}", "u16, encoding: utf-8}", "encoding of u16"),
+    ("string 8}", "u16, scale: 0}", "scale 0"),
+    ("string 8}", "u16, missing: [65536]}", "missing 65536 in u16"),
+    ("string 8}", "string 8, identification: 1}", "both register and identification, expected one"),
+    ("register: holding 0x0100 string 8", "note: nowhere", "neither register and identification"),
+    ("register: holding 0x0100 string 8", "identification: 7", "object 7, expected 0 to 6 or 0x80 to 0xFF"),
+    ("  serial: {register", "  Serial No: {register", "'Serial No', expected a name"),
+    ("values: {level: 1}", "values: {}\n    attributes: {model: x}", "unknown attribute, expected one of serial"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "expected"), WRONG_ATTRIBUTES)
+def test_an_attribute_that_can_not_be_is_one_line(old, new, expected):
+    assert checked(ATTRIBUTED).attributes["serial"].register == "holding 0x0100 string 8"
+    with pytest.raises(SettingsError, match=re.escape(expected)):
+        checked(ATTRIBUTED.replace(old, new))

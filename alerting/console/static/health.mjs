@@ -30,7 +30,7 @@ function GatewayChip({ gateway }) {
     <span>${online ? t('health.online') : t(gateway.presence === 'offline' ? 'health.offline' : 'health.unheard', { seen })}</span>
     <span>${t('health.backlog', { n: gateway.spool_rows })}</span>
     ${gateway.hours_until_full !== null && html`<span>${t('health.hours', { n: number(gateway.hours_until_full, 'mm') })}</span>`}
-    <span class=${failing.length ? 'fails' : ''} translate=${false} title=${failing.map(([name, reason]) => `${name}: ${reason}`).join('\n')}>
+    <span class=${failing.length ? 'fails' : ''} translate=${false} title=${[...failing.map(([name, reason]) => `${name}: ${reason}`), ...plates(gateway)].join('\n')}>
       ${t('health.devices', { ok: devices.length - failing.length, all: devices.length })}
       ${
         failing.length > 0 &&
@@ -41,6 +41,14 @@ function GatewayChip({ gateway }) {
       }
     </span>
   </span>`;
+}
+
+/** What devices say of themselves, a line each, the serial number first. @param {Gateway} gateway */
+function plates({ attributes }) {
+  return Object.entries(attributes).map(([device, { serial, ...others }]) => {
+    const words = Object.entries(serial === undefined ? others : { serial, ...others });
+    return `${device}: ${words.map(([name, said]) => `${name} ${said}`).join(', ')}`;
+  });
 }
 
 /** The parts of the server, asked for now and then: a dead part may be the one that would have told us. */

@@ -28,7 +28,8 @@
  * @typedef {{source: string, presence: string, last_seen: string|null, spool_batches: number, spool_rows: number,
  *   oldest: string|null, hours_until_full: number|null, drain_rows_per_s: number|null,
  *   clock: 'synchronised'|'unsynchronised'|'unset'|null, clock_steps: number, day_bytes: number|null, month_bytes: number|null,
- *   quota_bytes: number|null, notes: string[], devices: Record<string, string>, drill: boolean}} Gateway
+ *   quota_bytes: number|null, notes: string[], devices: Record<string, string>,
+ *   attributes: Record<string, Record<string, string>>, drill: boolean}} Gateway
  * @typedef {{site?: Site, stations?: Station[], areas?: Area[], alarms?: Alarm[], gateways?: Gateway[]}} Delta
  * @typedef {{status: string, parts: Record<string, {status: string, detail?: string}>, lag_ms?: number|null}} Health
  * @typedef {{time: number[], value?: (number|null)[], min?: (number|null)[], mean?: (number|null)[],

@@ -9,7 +9,8 @@ from functools import partial
 from typing import Protocol
 
 from edge_agent.drivers.contract import Ask, FrameError
-from edge_agent.drivers.modbus import frames
+from edge_agent.drivers.modbus import frames, identification
+from edge_agent.drivers.modbus.identification import Identify
 from edge_agent.lines.line import GarbledError, LineCounters
 
 
@@ -17,19 +18,27 @@ from edge_agent.lines.line import GarbledError, LineCounters
 class Call:
     """A request made ready once, for many polls. ``pause_s`` is the rest that the device needs afterwards."""
 
-    request: frames.Request
+    request: frames.Request | Identify
     pdu: bytes
     ask: Ask
     """The request as it goes over a serial line."""
     pause_s: float = 0.0
 
     @staticmethod
-    def of(request: frames.Request, pause_s: float = 0.0) -> "Call":
+    def of(request: frames.Request | Identify, pause_s: float = 0.0) -> "Call":
         """Encode a request; raises FrameError for one that can't be."""
+        if isinstance(request, Identify):
+            return Call._identify(request, pause_s)
         pdu = frames.encode_request(request)
         size = partial(frames.rtu_answer_size, request)
         ask = Ask(frames.wrap_rtu(request.unit, pdu), size, longest=frames.rtu_answer_size(request, b""))
         return Call(request, pdu, ask, pause_s)
+
+    @staticmethod
+    def _identify(request: Identify, pause_s: float) -> "Call":
+        pdu = identification.encode_request(request)
+        size = identification.rtu_answer_size
+        return Call(request, pdu, Ask(frames.wrap_rtu(request.unit, pdu), size, longest=frames.MAX_RTU), pause_s)
 
 
 class Line(Protocol):
@@ -60,7 +69,7 @@ def accept(call: Call, unit: int, pdu: bytes, counters: LineCounters) -> bytes:
         counters.garbled += 1
         raise GarbledError(f"answer of unit {unit}, expected unit {call.request.unit}")
     try:
-        data = frames.decode_answer(call.request, pdu)
+        data = data_of(call.request, pdu)
     except frames.ExceptionAnswerError:
         counters.refusals += 1
         raise
@@ -69,3 +78,11 @@ def accept(call: Call, unit: int, pdu: bytes, counters: LineCounters) -> bytes:
         raise GarbledError(f"unit {unit}: {exc}") from exc
     counters.answers += 1
     return data
+
+
+def data_of(request: frames.Request | Identify, pdu: bytes) -> bytes:
+    """The data of the answer; of an identification all of it, once it is sure that it is one."""
+    if isinstance(request, Identify):
+        identification.decode_answer(request, pdu)
+        return pdu
+    return frames.decode_answer(request, pdu)

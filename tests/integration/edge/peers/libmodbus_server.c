@@ -2,7 +2,8 @@
  *
  * Says "ready" and, on TCP, its port; serves one connection after another and ends by itself after two minutes.
  * Odd coils and every third discrete input are on, input register n holds 1000 + n. The holding registers hold each
- * type in each byte order, 32 registers an order; everything from BEYOND on is refused (exception 2).
+ * type in each byte order, 32 registers an order, and a text of five registers at 27; everything from BEYOND on is
+ * refused (exception 2).
  */
 #include <arpa/inet.h>
 #include <modbus/modbus.h>
@@ -25,8 +26,16 @@ static void put(uint16_t *to, uint64_t number, int size, int reversed, int swapp
     }
 }
 
+/* A text, two bytes in a register: the high byte first, or swapped. */
+static void say(uint16_t *to, const char *text, int swapped)
+{
+    for (size_t at = 0; at < strlen(text); at++)
+        to[at / 2] |= (uint16_t)(unsigned char)text[at] << (at % 2 == (size_t)swapped ? 8 : 0);
+}
+
 static void fill(uint16_t *to, int reversed, int swapped)
 {
+    say(to + 27, "LM-2026-7", swapped);
     float single = -1234.5f;
     double twice = -1234.56789;
     uint32_t single_bits;
