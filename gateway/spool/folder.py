@@ -1,5 +1,6 @@
 """The directory of a spool: one process at a time, and a bounded corner for what is set aside for people."""
 
+import errno
 import fcntl
 import os
 from collections.abc import Callable
@@ -23,11 +24,14 @@ class Lock:
     """The exclusive right to a spool; the operating system gives it back when the process dies."""
 
     def __init__(self, folder: Path) -> None:
-        """Take it; raises SpoolError when another process holds it or the directory can't be written."""
+        """Take it; raises SpoolError when another process holds it or the directory can't be written.
+
+        A disk that turned read-only, as a worn one does, is no reason not to start: then rows are kept in memory.
+        """
         path = folder / "lock"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            self._descriptor = _opened(path)
         except OSError as exc:
             raise SpoolError(f"{path}: {exc.strerror}, expected a directory that can be written") from exc
         try:
@@ -51,6 +55,15 @@ class Lock:
             os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
         except OSError:
             os.lseek(self._descriptor, 0, os.SEEK_SET)
+
+
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    except OSError as exc:
+        if exc.errno != errno.EROFS:
+            raise
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
 
 def holder(folder: Path) -> str | None:

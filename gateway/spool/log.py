@@ -1,5 +1,6 @@
 """A log: the segments of one class of records, oldest first, and how they are found again after a crash."""
 
+import errno
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
@@ -70,12 +71,18 @@ class Log:
         for first, last in released.of(self.kind, segment.epoch):
             for index in segment.between(first, last):
                 segment.release(index)
-        if repair:
-            _repair(path, data, garbage, damage, newest=newest)
         if segment.open_records:
             self.segments.append(segment)
-        elif repair:
-            path.unlink()
+        if not repair:
+            return
+        try:
+            _repair(path, data, garbage, damage, newest=newest)
+            if not segment.open_records:
+                path.unlink()
+        except OSError as exc:
+            if exc.errno != errno.EROFS:
+                raise
+            _LOG.error("segment can't be repaired", path=str(path), reason=exc.strerror)
 
     def active(self) -> Segment | None:
         """The segment that grows."""
