@@ -6,8 +6,8 @@ from pathlib import Path
 
 
 def standing(folder: Path) -> Path:
-    """The folder itself, or what there is of the way to it."""
-    while not folder.exists() and folder != folder.parent:
+    """The folder itself, or what there is of the way to it as far as we may look."""
+    while not os.path.exists(folder) and folder != folder.parent:  # noqa: PTH110  # Path.exists raises PermissionError
         folder = folder.parent
     return folder
 

@@ -29,6 +29,7 @@ _AT_ONCE: Final = 16
 _TELL_S: Final = 10.0
 _REFUSED: Final = 1024
 """Refused orders that are known again, the newest."""
+_FIXED: Final = "the configuration can't be changed from afar, expected remote.configuration: true"
 _SEALED: Final = 31
 """Files of the account beside the one that grows, a megabyte each: about 30,000 orders."""
 _ID: Final = re.compile(r"[0-9a-f]{32}")
@@ -72,9 +73,9 @@ class Desk:
         """Who takes what comes on which channel."""
         return {channel: self._taker(channel) for channel in _KINDS}
 
-    async def run(self, outputs: Outputs, configuration: Configuration | None) -> None:
-        """Carry out orders until cancelled."""
-        self._outputs, self._configuration = outputs, configuration
+    async def run(self, outputs: Outputs, configuration: Configuration | None, fixed: str | None = None) -> None:
+        """Carry out orders until cancelled. ``fixed``: why there is no configuration that can be changed."""
+        self._outputs, self._configuration, self._fixed = outputs, configuration, fixed or _FIXED
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(outputs.run(), name="outputs")
             while True:
@@ -92,7 +93,7 @@ class Desk:
         try:
             audit.record(self._audit, line, sealed=_SEALED)
         except (OSError, ChainError) as exc:
-            _LOG.error("not in the account", reason=str(exc), **entry)
+            _LOG.error("not in the account", trouble=str(exc), **entry)
 
     async def reply(self, answer: Answer, key: Key) -> None:
         """Tell the centre what became of an order, and remember it."""
@@ -144,7 +145,7 @@ class Desk:
         if isinstance(order, Command):
             reason = self._outputs.refusal(order)
         elif self._configuration is None:
-            reason = "the configuration can't be changed from afar, expected remote.configuration: true"
+            reason = self._fixed
         return None if reason is None else self._refused(order, reason)
 
     async def _accept(self, received: _Received) -> None:

@@ -5,6 +5,7 @@ that time, when the order seems to count again: so the newest are kept whatever 
 forgotten the latest moment. An order that was over by then may have been one of them.
 """
 
+import errno
 import os
 import threading
 from collections.abc import Iterator
@@ -12,17 +13,20 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+import structlog
 
 from gateway.remote.files import write_whole
 from telemetry.clock import HOUR_NS
 from telemetry.orders import Answer, Order, Outcome
 
+_LOG = structlog.get_logger()
 _KEPT_NS: Final = HOUR_NS
 """Beyond its time to live an order is refused anyway; this covers a clock that is set back."""
 _MOST: Final = 4096
 _NEWEST: Final = 256
 """So many are kept whatever the clock says."""
 _SPARE: Final = 1024
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 _FORGOTTEN: Final = ""
 """The id of the entry that says until when orders were forgotten; no order has it."""
 
@@ -39,7 +43,7 @@ class Journal:
     """Accepted orders in a file of JSON lines; the last line of an order counts."""
 
     def __init__(self, path: Path, now_ns: int) -> None:
-        """Read what an earlier run has left; raises OSError."""
+        """Read what an earlier run has left; raises OSError, but not for a disk that is full."""
         self._path = path
         self._lock = threading.Lock()  # files are written in threads
         self._lines = 0
@@ -50,7 +54,13 @@ class Journal:
         for entry in list(self._entries.values()):
             if entry.answer is None:
                 self._entries[entry.id] = msgspec.structs.replace(entry, answer=_interrupted(entry.id, now_ns))
-        self._rewrite()
+        try:
+            self._rewrite()
+        except OSError as exc:
+            if exc.errno not in _FULL:
+                raise
+            self._lines = _SPARE + 2 * _MOST  # as in ``_keep``
+            _LOG.error("orders are remembered in memory alone", path=str(path), reason=exc.strerror)
 
     def answer(self, order: Order) -> Answer | None:
         """What the order was answered when it came first; None when it has not come before."""

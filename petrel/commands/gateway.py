@@ -1,5 +1,6 @@
 """``petrel gateway``: check a gateway's settings, run it, ask how it is."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +9,7 @@ import typer
 from petrel.commands import config, deployments, enrol, maintain, orders
 from petrel.commands.line import Baud, Parity_, Serial, SerialServer, Stop_, Tcp, units_of
 from petrel.commands.output import finished, print_json, print_line, print_looks, progress
-from petrel.errors import in_one_line
+from petrel.errors import CommandError, in_one_line
 
 app = typer.Typer(no_args_is_help=True, help="The box in the field: check its settings, run it, ask how it is.")
 File = Annotated[Path, typer.Argument(help="The gateway's settings, gateway.yaml.")]
@@ -126,8 +127,11 @@ def status(file: File, json: Annotated[bool, typer.Option("--json", help="Machin
     """Say how a gateway is, without starting or disturbing it."""
     from gateway.settings import compile_gateway, load_gateway
     from gateway.status import read_status, status_text
+    from telemetry.disk import standing
 
     folder = compile_gateway(load_gateway(file)).spool_dir
+    if not os.access(standing(folder), os.R_OK | os.X_OK):
+        raise CommandError(f"{folder}: can't be looked at, expected the gateway's user, or root, to ask")
     if json:
         print_json(read_status(folder))
     else:
