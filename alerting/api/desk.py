@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from alerting.api import dto, vitals, words
+from alerting.api import coded, dto, vitals, words
 from alerting.api.board import Board
 from alerting.api.fanout import Fanout
 from alerting.api.view import Acknowledgement, Span, UnavailableError, UnknownError
@@ -121,8 +121,8 @@ def _answer(
         unit=entry.series.unit,
         points=points,
         truncated=following is not None,
-        states=words.named(entry.codes.states) if entry.codes else {},
-        bits=words.named(entry.codes.bits) if entry.codes else {},
+        states=coded.states(entry),
+        bits=coded.bits(entry),
         next=None if following is None else following // _MS_NS,
     )
 

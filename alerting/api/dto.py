@@ -208,7 +208,10 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """What is known of a series; ``deployments`` oldest first, the last one measures it now."""
+    """What is known of a series; ``deployments`` oldest first, the last one measures it now.
+
+    Of a code, ``states`` are the words by number, or ``bits`` those by bit.
+    """
 
     id: str
     station: str
@@ -223,6 +226,8 @@ class Series:
     modulus: float | None
     active: bool
     datum: str | None
+    states: dict[str, Text]
+    bits: dict[str, Text]
     deployments: list[Deployment]
 
 

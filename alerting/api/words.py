@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, cast
 import msgspec
 
 from alerting.alarms import Alarm, Outcome
-from alerting.api import dto
+from alerting.api import coded, dto
 from alerting.api.latest import NEVER, Latest
 from alerting.api.times import iso, iso_or_none
 from alerting.channels import marked
@@ -93,18 +93,8 @@ def reading(
         stale=stale,
         valid=(number(series.valid[0]), number(series.valid[1])),
         thresholds=list(thresholds),
-        meaning=None if unknown else meaning(entry, float(latest.value[place])),
+        meaning=None if unknown else coded.meaning(entry, float(latest.value[place])),
     )
-
-
-def meaning(entry: Entry, value: float) -> dto.Text | None:
-    """What a number means, where it is a code with words."""
-    return None if entry.codes is None or math.isnan(value) else text(entry.codes.meaning(value))
-
-
-def named(words: Mapping[int, Text]) -> dict[str, dto.Text]:
-    """Code words by number."""
-    return {str(number): text(one) for number, one in words.items()}
 
 
 def series(entry: Entry, timezone: str) -> dto.Series:
@@ -124,6 +114,8 @@ def series(entry: Entry, timezone: str) -> dto.Series:
         modulus=found.modulus,
         active=entry.active,
         datum=entry.datum,
+        states=coded.states(entry),
+        bits=coded.bits(entry),
         deployments=[_deployment(one, found.key, timezone) for one in entry.deployments],
     )
 

@@ -9,11 +9,12 @@ from typing import Final, Literal
 
 from edge_agent.compiled import AnyBusPlan, BusPlan, PushedPlan, TcpPlan
 from edge_agent.drivers.contract import FrameError
-from edge_agent.drivers.modbus import frames
+from edge_agent.drivers.modbus import frames, identification
 from edge_agent.lines.trace import Way
 from gateway.tools.bench import line_words
 from gateway.tools.reading import DeviceReading, read_bus
 from telemetry.clock import SECOND_NS, Clock
+from telemetry.plain import plain
 from telemetry.recording import Head, Piece
 
 MOST_PIECES: Final = 1_000_000
@@ -106,6 +107,9 @@ def asked(framing: Framing, data: bytes) -> str:
         return text(data)
     try:
         unit, pdu = _opened(framing, data)
+        if _identifies(pdu):
+            identify = identification.decode_request(unit, pdu)
+            return f"unit {unit}: read device identification, category {identify.category} from {identify.object}"
         request = frames.decode_request(unit, pdu)
     except FrameError as exc:
         return f"no Modbus request: {exc}"
@@ -121,13 +125,28 @@ def answered(framing: Framing, request: bytes, data: bytes) -> str:
     try:
         unit, pdu = _opened(framing, data)
         asked_unit, asked_pdu = _opened(framing, request)
-        found = frames.decode_answer(frames.decode_request(asked_unit, asked_pdu), pdu)
+        says = _objects(asked_unit, asked_pdu, pdu) if _identifies(asked_pdu) else _data(asked_unit, asked_pdu, pdu)
     except frames.ExceptionAnswerError as exc:
         return f"unit {unit}: {exc}"
     except FrameError as exc:
         return f"no answer to that: {exc}"
     other = "" if unit == asked_unit else f", but unit {asked_unit} was asked"
-    return f"unit {unit}: {_words(found)}{other}"
+    return f"unit {unit}: {says}{other}"
+
+
+def _identifies(pdu: bytes) -> bool:
+    return pdu[:1] == bytes((identification.FUNCTION,))
+
+
+def _data(unit: int, asked: bytes, answer: bytes) -> str:
+    return _words(frames.decode_answer(frames.decode_request(unit, asked), answer))
+
+
+def _objects(unit: int, asked: bytes, answer: bytes) -> str:
+    found = identification.decode_answer(identification.decode_request(unit, asked), answer)
+    said = [f"{number} {plain(one.decode(errors='backslashreplace'))}" for number, one in found.objects.items()]
+    said += [] if found.following is None else [f"more from {found.following}"]
+    return ", ".join(said) or "nothing"
 
 
 def text(data: bytes) -> str:

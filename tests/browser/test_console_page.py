@@ -173,6 +173,8 @@ def test_a_code_is_shown_with_its_word_in_both_languages(stack: Any, open_page: 
     assert found["east-state"]["meaning"] == {"zh": "监测", "en": "monitoring"}
     assert found["east-fault"]["meaning"] is None
     points = stack.get(f"api/v1/series/{found['east-state']['series']}/points")
+    series = stack.get(f"api/v1/series/{found['east-state']['series']}")
+    assert points["states"] == series["states"]
     assert points["states"]["5"] == {"zh": "模拟", "en": "simulation"}
     assert watched.complaints == []
 

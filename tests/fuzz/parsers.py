@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from device_profiles import registry
+from device_profiles.attribute import Attribute
+from device_profiles.attribute_text import text_of
 from device_profiles.field_model import FieldProfile, message
 from device_profiles.fields.ascii_line import LineFormat
 from edge_agent.drivers.ascii_line import frames as ascii_line
@@ -17,6 +19,8 @@ from edge_agent.drivers.gb26875.driver import PROTOCOL as GB26875
 from edge_agent.drivers.hj212 import frames as hj212
 from edge_agent.drivers.hj212.driver import PROTOCOL as HJ212
 from edge_agent.drivers.modbus import frames as modbus
+from edge_agent.drivers.modbus import identification
+from edge_agent.drivers.modbus.identification import Identification, Identify
 from edge_agent.drivers.nmea0183 import frames as nmea0183
 from edge_agent.drivers.nmea0183.driver import PROTOCOL as NMEA0183
 from edge_agent.drivers.sdi12 import frames as sdi12
@@ -72,6 +76,20 @@ def _modbus() -> Iterator[Parser]:
     yield Parser("modbus answer", lambda data: modbus.decode_answer(read, data), FrameError, (answer, b"\x83\x02"))
     yield Parser("modbus rtu", modbus.unwrap_rtu, FrameError, (rtu,))
     yield Parser("modbus tcp", modbus.unwrap_tcp, FrameError, (tcp,))
+    who = Identify(1, identification.REGULAR)
+    said = identification.encode_answer(who, Identification({0: b"Acme", 5: b"M-5"}, 6))
+    frame = modbus.wrap_rtu(1, said)
+    yield Parser("modbus identification", lambda data: identification.decode_answer(who, data), FrameError, (said,))
+    yield Parser("modbus identification size", identification.rtu_answer_size, FrameError, (frame,), part=True)
+    yield Parser("attribute", _attribute, NothingError, (b"SN-1\0\0\0\0", "雷达".encode("gb18030").ljust(8)))
+
+
+def _attribute(data: bytes) -> None:
+    """Whatever a device sends as a text: what is made of it can be printed."""
+    for encoding in ("ascii", "utf-8", "gb18030"):
+        said = text_of(Attribute(register="holding 0 string 4", encoding=encoding), data)
+        if said is not None and not said.isprintable():
+            raise ValueError(f"{said!a}, expected printable text")
 
 
 def _frames() -> Iterator[Parser]:

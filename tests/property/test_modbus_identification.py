@@ -58,8 +58,9 @@ def test_garbage_raises_one_error(request, garbage):
 def test_a_piece_of_an_answer_is_none(request, answer, data):
     pdu = encode_answer(request, answer)
     cut = data.draw(st.integers(0, len(pdu) - 1))
-    with pytest.raises(FrameError):
-        decode_answer(request, pdu[:cut])
+    for damaged in (pdu[:cut], pdu + b"\0"):
+        with pytest.raises(FrameError):
+            decode_answer(request, damaged)
 
 
 def test_a_refusal_says_its_code():

@@ -5,6 +5,7 @@ const load = (/** @type {string} */ name) => import(`file://${folder}/${name}`);
 const { cut } = await load('sse.mjs');
 const { append, missing, withGaps } = await load('columns.mjs');
 const { saying } = await load('codes.mjs');
+const { nameplates } = await load('nameplates.mjs');
 const { alarmLook, look, placeLook, reached } = await load('levels.mjs');
 const { areaShapes } = await load('areas.mjs');
 const store = await load('store.mjs');
@@ -72,6 +73,7 @@ console.log(JSON.stringify({
   alarms: [alarmLook({ level: 0, peak_level: 3, cleared_at: 'x', outcome: 'cleared' }), alarmLook({ level: 0, peak_level: 0, cleared_at: null, outcome: 'no_data' }), alarmLook({ level: 0, peak_level: 0, cleared_at: 'x', outcome: 'cleared' })],
   codes: [saying(3, 3, codes), saying(4, 4, codes), saying(1, 3, codes), saying(null, null, codes), saying(3, 3, { states: {}, bits: {} })],
   bits: [0, 1, 2 ** 33 + 1, 3, 1.5, -1, 2 ** 60].map((value) => saying(value, value, bits)),
+  plates: nameplates({ radar: { firmware: '1.0', serial: 'A1' }, gauge: { model: 'M' } }),
   reached: [reached(2.9, rising), reached(3, rising), reached(9, rising), reached(null, rising), reached(600, falling), reached(449, falling), reached(700, falling)],
   shapes: Object.fromEntries([...shapes].map(([code, shape]) => [code, shape.coordinates[0].length])),
 }));

@@ -84,3 +84,7 @@ def test_a_code_is_shown_with_its_word_and_never_without_saying_so(answers: dict
     assert answers["codes"] == ["3 故障", "4 未知代码", "1–3", None, None]
     assert answers["bits"][:4] == ["0 无", "1 甲", "8589934593 甲、乙", "3 甲、未知位 1"]
     assert all(said.endswith("未知代码") for said in answers["bits"][4:])
+
+
+def test_a_device_says_who_it_is_its_serial_number_first(answers: dict[str, Any]) -> None:
+    assert answers["plates"] == ["radar: serial A1, firmware 1.0", "gauge: model M"]

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from alerting.api.words import meaning, named
+from alerting.api.coded import bits, meaning, states
 from ingest.catalogue import Catalogue
 from telemetry.codes import UNKNOWN, Codes
 from telemetry.series import Text
@@ -28,7 +28,7 @@ def test_a_series_has_the_words_that_were_announced_for_it(catalogue):
     entry, other = catalogue.entry(A), catalogue.entry(B)
     assert (meaning(entry, 3.0).en, meaning(entry, 4.0).en, other.codes) == ("faulty", UNKNOWN.en, None)
     assert (meaning(entry, float("nan")), meaning(other, 3.0)) == (None, None)
-    assert named(entry.codes.states)["3"].zh == "故障"
+    assert (states(entry)["3"].zh, bits(entry), states(other)) == ("故障", {}, {})
 
 
 def test_words_that_change_are_a_change_and_the_same_are_none(catalogue):

@@ -2,6 +2,7 @@
 import { health } from './api.mjs';
 import { age, knows, number, t } from './i18n/index.mjs';
 import { html, useEffect, useState } from './lib.mjs';
+import { nameplates } from './nameplates.mjs';
 import { dataNow, isSilent, state } from './store.mjs';
 
 const ASK_EVERY_MS = 10_000;
@@ -30,7 +31,7 @@ function GatewayChip({ gateway }) {
     <span>${online ? t('health.online') : t(gateway.presence === 'offline' ? 'health.offline' : 'health.unheard', { seen })}</span>
     <span>${t('health.backlog', { n: gateway.spool_rows })}</span>
     ${gateway.hours_until_full !== null && html`<span>${t('health.hours', { n: number(gateway.hours_until_full, 'mm') })}</span>`}
-    <span class=${failing.length ? 'fails' : ''} translate=${false} title=${[...failing.map(([name, reason]) => `${name}: ${reason}`), ...plates(gateway)].join('\n')}>
+    <span class=${failing.length ? 'fails' : ''} translate=${false} title=${[...failing.map(([name, reason]) => `${name}: ${reason}`), ...nameplates(gateway.attributes)].join('\n')}>
       ${t('health.devices', { ok: devices.length - failing.length, all: devices.length })}
       ${
         failing.length > 0 &&
@@ -41,14 +42,6 @@ function GatewayChip({ gateway }) {
       }
     </span>
   </span>`;
-}
-
-/** What devices say of themselves, a line each, the serial number first. @param {Gateway} gateway */
-function plates({ attributes }) {
-  return Object.entries(attributes).map(([device, { serial, ...others }]) => {
-    const words = Object.entries(serial === undefined ? others : { serial, ...others });
-    return `${device}: ${words.map(([name, said]) => `${name} ${said}`).join(', ')}`;
-  });
 }
 
 /** The parts of the server, asked for now and then: a dead part may be the one that would have told us. */

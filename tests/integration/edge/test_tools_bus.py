@@ -9,7 +9,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from edge_agent.drivers.modbus import frames
+from edge_agent.drivers.modbus import frames, identification
+from edge_agent.drivers.modbus.identification import Identification, Identify
+from gateway.tools import trace
 from simulators.replay import Player, on_serial, script
 from telemetry.recording import Head, Piece, Recording, read
 from telemetry.settings import SettingsError
@@ -262,3 +264,14 @@ def test_a_recording_that_can_not_be_says_where(tmp_path, text, words):
     with pytest.raises(SettingsError) as refused:
         read(path)
     assert words in str(refused.value)
+
+
+def test_an_identification_is_told_in_words_that_a_terminal_can_show():
+    who = Identify(7, 1)
+    ask = frames.wrap_rtu(7, identification.encode_request(who))
+    answer = identification.encode_answer(who, Identification({0: b"Acme\x1b[2J", 2: b"1.2"}, 3))
+    assert trace.asked("rtu", ask) == "unit 7: read device identification, category 1 from 0"
+    assert trace.answered("rtu", ask, frames.wrap_rtu(7, answer)) == r"unit 7: 0 Acme\x1b[2J, 2 1.2, more from 3"
+    assert "exception 1 (function)" in trace.answered("rtu", ask, frames.wrap_rtu(7, b"\xab\x01"))
+    assert "no answer to that" in trace.answered("rtu", ask, frames.wrap_rtu(7, answer[:-1]))
+    assert "no Modbus request" in trace.asked("rtu", frames.wrap_rtu(7, b"\x2b\x0d\x01\x00"))
