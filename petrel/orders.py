@@ -13,7 +13,6 @@ import aiomqtt
 from petrel.errors import CommandError
 from telemetry import audit
 from telemetry.broker import PASSWORD, BrokerAddress
-from telemetry.chain import ChainError
 from telemetry.clock import SECOND_NS, Clock
 from telemetry.mqtt import Client
 from telemetry.orders import ID_BYTES, Answer, Command, ConfigOrder, Order, brief
@@ -130,7 +129,7 @@ def _account(who: Sender, entry: Mapping[str, object]) -> None:
     """Whoever uses a key leaves a trace beside it, or does not use it."""
     try:
         audit.record(who.account, {"time_ns": who.clock.now_ns(), "by": who.by, **entry})
-    except (OSError, ChainError) as exc:
+    except (OSError, ValueError) as exc:
         raise CommandError(f"{who.account}: {exc}, expected a file of orders that can be written") from exc
 
 

@@ -16,7 +16,6 @@ from gateway.mailbox import Mailbox, Take
 from gateway.outputs.outputs import Outputs
 from gateway.remote.journal import Journal
 from telemetry import audit
-from telemetry.chain import ChainError
 from telemetry.clock import Clock
 from telemetry.orders import Answer, Command, ConfigOrder, Order, Outcome, Verb, brief, untimely
 from telemetry.signing import Key, SignatureError, sign, verify
@@ -27,6 +26,8 @@ _LOG = structlog.get_logger()
 _WAITING: Final = 16
 _AT_ONCE: Final = 16
 _TELL_S: Final = 10.0
+_WORDS: Final = 1000
+"""Characters of anybody's words in the account."""
 _REFUSED: Final = 1024
 """Refused orders that are known again, the newest."""
 _FIXED: Final = "the configuration can't be changed from afar, expected remote.configuration: true"
@@ -89,10 +90,10 @@ class Desk:
 
     def note(self, entry: Mapping[str, object]) -> None:
         """Add a line to the account; a disk that takes nothing stops no siren, but is said."""
-        line = {"time_ns": self._clock.now_ns(), **entry}
+        line = {"time_ns": self._clock.now_ns(), **{name: _short(value) for name, value in entry.items()}}
         try:
             audit.record(self._audit, line, sealed=_SEALED)
-        except (OSError, ChainError) as exc:
+        except (OSError, ValueError) as exc:
             _LOG.error("not in the account", trouble=str(exc), **entry)
 
     async def reply(self, answer: Answer, key: Key) -> None:
@@ -214,6 +215,11 @@ class Desk:
 
     def _lateness(self, order: Order) -> Callable[[], str | None]:
         return lambda: untimely(order, self._clock.now_ns())
+
+
+def _short(value: object) -> object:
+    """A value for the account: what somebody wrote may be as long as a message, and is quoted in the answer."""
+    return value if not isinstance(value, str) or len(value) <= _WORDS else f"{value[:_WORDS]}..."
 
 
 def _only_asks(order: Order) -> bool:

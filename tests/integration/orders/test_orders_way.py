@@ -14,7 +14,7 @@ from gateway.settings import compile_gateway, load_gateway
 from petrel.errors import CommandError
 from telemetry import audit
 from telemetry.clock import SECOND_NS, SystemClock
-from telemetry.orders import Outcome
+from telemetry.orders import Outcome, Verb
 from telemetry.signing import KEYS, Key, sign
 from telemetry.topics import Channel, topic
 from telemetry.wire import encode
@@ -25,6 +25,7 @@ from tests.integration.order_things import (
     SOURCE,
     centre,
     command,
+    config,
     running,
     write_files,
 )
@@ -140,6 +141,24 @@ async def test_a_command_that_a_stop_interrupted_is_unknown_for_ever(files, nats
         answer = await ask(order)
     assert answer.outcome is Outcome.UNKNOWN
     assert board.writes == []
+
+
+async def test_long_words_end_nobody(files, nats, board):
+    """An output's name, or a value in a configuration that is quoted in the refusal, as long as a message may be."""
+    long = "x" * 30_000
+    async with at_work(files, nats, board) as (gateway, ask):
+        text = gateway._remote._configuration._now.text.replace("period_s: 0.1", f"period_s: {long}")
+        for channel, order in (
+            (Channel.COMMAND, command(files, long, 1)),
+            (Channel.CONFIG, config(files, Verb.DRY_RUN, text=text)),
+        ):
+            name = topic(SOURCE, channel)
+            await asyncio.to_thread(publish, nats.port, name, sign(encode(order), KEY, name))
+        await until(lambda: (files / "remote" / "audit.jsonl").exists())
+        assert (await ask(command(files, "siren", 1))).outcome is Outcome.DONE
+    found = audit.entries(files / "remote" / "audit.jsonl")
+    assert len(found) >= 4
+    assert max(len(str(entry)) for entry in found) < 4000
 
 
 async def test_a_recorded_order_that_is_repeated_for_ever_fills_no_disk(files, nats, board):
