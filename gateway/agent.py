@@ -184,6 +184,7 @@ class Gateway:
         found += [*stats.notes, *self._maintenance.notes(now_ns), *self._nameplates.notes(now_ns)]
         found += [f"the broker's access list refuses the subscription to {name}" for name in self.uplink.refused]
         found += self._remote.notes() if self._remote is not None else []
+        found += self.uplink.broker.files.running_out(self._clock.now_ns())
         return tuple(note for note in found if note is not None)
 
     def _acquisition(self, seed: int) -> Source:

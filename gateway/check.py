@@ -1,5 +1,6 @@
 """``petrel gateway check``: validates the settings and says what a start would do, without starting anything."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -9,10 +10,11 @@ from gateway.remote import remote
 from gateway.settings import GatewayPlan, compile_gateway, load_gateway
 from gateway.spool import holder
 from gateway.tools import load
-from gateway.tools.look import Look, findings
+from gateway.tools.look import Look, State, findings
 from gateway.tools.on_site import Progress, on_site
 from gateway.tools.rights import rights
-from telemetry.broker import unreachable
+from telemetry.broker import BrokerAddress, unreachable
+from telemetry.clock import SystemClock
 from telemetry.disk import free_bytes, standing, unwritable
 
 _IN_USE: Final = "in use by process"
@@ -88,8 +90,13 @@ def _desk(plan: GatewayPlan) -> CheckReport:
         spool_dir=str(plan.spool_dir),
         spool_hours=_spool_hours(plan, per_minute),
         findings=(*_spool_findings(plan), *remote.findings(plan.remote), *filter(None, [unreachable(plan.broker)])),
-        looks=tuple(load.look(bus) for bus in plan.buses if isinstance(bus, BusPlan)),
+        looks=(*(load.look(bus) for bus in plan.buses if isinstance(bus, BusPlan)), *_certificates(plan.broker)),
     )
+
+
+def _certificates(broker: BrokerAddress) -> Iterator[Look]:
+    for line in broker.files.running_out(SystemClock().now_ns()):
+        yield Look(what="certificate", state=State.NOTE, says=line)
 
 
 def _spool_hours(plan: GatewayPlan, per_minute: float) -> float:

@@ -52,7 +52,7 @@ class Uplink:
         """Topics that the broker's access list keeps from us, though delivery does without them."""
         self.counts = UplinkCounts()
         self._source = source
-        self._broker = broker
+        self.broker = broker
         self._password = password
         self._spool = spool
         self.announced = Announced(announce)
@@ -85,8 +85,8 @@ class Uplink:
     def redirect(self, announce: Announce, broker: BrokerAddress) -> None:
         """Announce this from now on, and there; what is open in the spool stays open."""
         self.announced.put(announce)
-        if broker != self._broker:
-            self._broker = broker
+        if broker != self.broker:
+            self.broker = broker
             self._moved.set()
 
     async def ready(self, timeout_s: float) -> None:
@@ -140,7 +140,7 @@ class Uplink:
     def _connection(self) -> Connection:
         will = (self._topic(Channel.STATUS), encode(Status(presence=Presence.OFFLINE)))
         name, wait_s = f"petrel-{self._source.replace('/', '-')}", self._timing.deadline_s
-        return Connection(self._broker, name, self._password, will=will, take=self._receive, deadline_s=wait_s)
+        return Connection(self.broker, name, self._password, will=will, take=self._receive, deadline_s=wait_s)
 
     async def _greet(self, link: Connection) -> None:
         """Listen first, so that no acknowledgement is missed; then say who we are; then send what is open."""
@@ -153,7 +153,7 @@ class Uplink:
         self._settle()
         self._carried = 0
         self._measure(link)
-        _LOG.info("uplink connected", broker=str(self._broker), refused=self.refused)
+        _LOG.info("uplink connected", broker=str(self.broker), refused=self.refused)
 
     def _measure(self, link: Connection) -> None:
         """Count what the connection has cost since the last time, and spare the line when that was too much."""
@@ -209,7 +209,7 @@ class Uplink:
     async def _until_moved(self, link: Connection) -> None:
         await self._moved.wait()
         await self._farewell(link)
-        raise MovedError(f"{self._broker} takes its place")
+        raise MovedError(f"{self.broker} takes its place")
 
     def _receive(self, name: str, payload: bytes, retained: bool) -> None:
         """Hand on what came; on a topic that nobody asked for nothing comes."""
@@ -262,9 +262,9 @@ class Uplink:
             silent_s = self._flight.silent_s(time.monotonic())
             if silent_s >= self._timing.silent_s and self.trouble in (None, self._held_text):
                 self.trouble = (
-                    f"connected to {self._broker} but not acknowledged for {silent_s:.0f} s: the centre is not running,"
+                    f"connected to {self.broker} but not acknowledged for {silent_s:.0f} s: the centre is not running,"
                     f" or the broker's access list refuses {self._topic(Channel.DATA)} or {self._topic(Channel.ACK)}"
-                    f" to {self._broker.user or 'an anonymous client'}"
+                    f" to {self.broker.user or 'an anonymous client'}"
                 )
                 _LOG.warning("not acknowledged", trouble=self.trouble)
             await asyncio.sleep(min(1.0, self._timing.silent_s / 4))
@@ -290,7 +290,7 @@ class Uplink:
             self._room.clear()
 
     def _lost(self, group: BaseExceptionGroup[Exception]) -> None:
-        trouble = f"no connection to {self._broker}: {reasons(group)}"
+        trouble = f"no connection to {self.broker}: {reasons(group)}"
         if trouble != self.trouble:
             _LOG.warning("uplink lost", trouble=trouble)
         self.trouble = trouble

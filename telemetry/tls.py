@@ -3,6 +3,8 @@
 import os
 import re
 import ssl
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +12,8 @@ from typing import Final
 
 import msgspec
 
-from telemetry.clock import SECOND_NS, SystemClock
+from telemetry.certificate import ends_ns
+from telemetry.clock import HOUR_NS, SECOND_NS, SystemClock
 
 _OTHERS: Final = 0o077
 """Permissions of everybody but the owner."""
@@ -69,6 +72,10 @@ class TlsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         return TlsFiles(ca=ca, certificate=certificate, key=key)
 
 
+_SOON_NS: Final = 60 * 24 * HOUR_NS
+"""A certificate of a box in the hills is renewed by a visit, and those are planned."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsFiles:
     """What to trust and who to be; read again for every connection, so that a renewed certificate needs no restart."""
@@ -86,6 +93,14 @@ class TlsFiles:
             _identify(context, self.certificate, self.key)
         return context
 
+    def running_out(self, now_ns: int) -> Iterator[str]:
+        """A line for each certificate of ours that ends soon, or has ended; what can't be read is told elsewhere."""
+        for setting, path in (("tls.ca", self.ca), ("tls.certificate", self.certificate)):
+            end_ns = None if path is None else _end_ns(path)
+            if end_ns is not None and end_ns - now_ns < _SOON_NS:
+                when = datetime.fromtimestamp(end_ns // SECOND_NS, UTC).date().isoformat()
+                yield f"{setting} {path} {'ends' if end_ns > now_ns else 'ended'} on {when}: renew it"
+
 
 MACHINE_S_OWN: Final = TlsFiles()
 """Trusts what the machine trusts, and shows nothing."""
@@ -100,6 +115,12 @@ class _Socket(ssl.SSLSocket):
         except OSError:
             self.close()
             raise
+
+
+def _end_ns(path: Path) -> int | None:
+    with suppress(OSError, ValueError):
+        return ends_ns(path.read_text(encoding="utf-8"))
+    return None
 
 
 def explain(problem: BaseException | str, host: str) -> str | None:
