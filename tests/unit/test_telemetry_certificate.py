@@ -1,5 +1,6 @@
 """When a certificate ends, beside what openssl says of it, and how soon that is said."""
 
+import shutil
 import ssl
 from datetime import UTC, datetime
 
@@ -17,6 +18,7 @@ from telemetry.clock import HOUR_NS, SECOND_NS, SystemClock
 from telemetry.tls import TlsFiles
 from tests.integration.certificates import Authority
 
+pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 DAY_NS = 24 * HOUR_NS
 
 
