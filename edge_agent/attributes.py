@@ -17,7 +17,7 @@ from edge_agent.drivers.modbus import identification
 from edge_agent.drivers.modbus.driver import Call, Line
 from edge_agent.drivers.modbus.frames import ExceptionAnswerError, Refusal
 from edge_agent.drivers.modbus.identification import Identify
-from edge_agent.lines.line import LineError
+from edge_agent.lines.line import LineDownError, LineError
 from edge_agent.plan import LineCost, Span, halves, merge
 
 _log = structlog.get_logger(__name__)
@@ -86,7 +86,7 @@ class Attributes:
         call = Call.of(ask if isinstance(ask, Identify) else ask.request(self._plan.unit), self._plan.pause_s)
         took_s = self._cost.request_s + self._cost.byte_s * call.ask.longest + self._plan.pause_s
         try:
-            self._take(ask, await self._line.transact(call))
+            self._take(ask, await self._answer(call))
         except ExceptionAnswerError as exc:
             self._refused(ask, exc)
         except LineError as exc:
@@ -96,10 +96,20 @@ class Attributes:
             self._end()
         return took_s
 
+    async def _answer(self, call: Call) -> bytes:
+        """The data of an answer; a line that is down is opened once, for converters that hang up after each."""
+        try:
+            return await self._line.transact(call)
+        except LineDownError:
+            await self._line.connect()
+        return await self._line.transact(call)
+
     async def read(self) -> None:
         """Everything at once, for a tool."""
         self.begin(anew=True)
-        while self._waiting and self._line.connected:
+        before = -1
+        while self._waiting and (self._line.connected or len(self._said) > before):
+            before = len(self._said)
             await self.step()
         while self._waiting:
             self._fail(self._waiting.popleft(), "the line is down")

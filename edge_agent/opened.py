@@ -15,11 +15,13 @@ from edge_agent.compiled import (
     TcpPlan,
 )
 from edge_agent.device import Device
+from edge_agent.drivers.contract import Identified
 from edge_agent.drivers.modbus.driver import Line
 from edge_agent.drivers.modbus.rtu import RtuLine
 from edge_agent.drivers.modbus.shared import SharedLine
 from edge_agent.drivers.modbus.tcp import TcpLine
 from edge_agent.field_device import FieldDevice
+from edge_agent.identity import Identity
 from edge_agent.lines.feeds import CallFeed, Feed, WireFeed
 from edge_agent.lines.half_duplex import HalfDuplex
 from edge_agent.lines.trace import Trace, TracedWire
@@ -40,8 +42,11 @@ def opened(plan: BusPlan | PolledPlan, trace: Trace | None = None) -> tuple[Conn
     return line, [Device(device, plan.cost, line, plan.name) for device in plan.devices]
 
 
-def attributes_of(plan: AnyBusPlan, line: Connection) -> dict[str, Attributes]:
-    """The attributes of the devices of a bus, where their profiles know any."""
+def attributes_of(plan: AnyBusPlan, line: Connection) -> dict[str, Attributes | Identity]:
+    """The attributes of the devices of a bus, where their profiles know any, or their protocol does."""
+    if isinstance(plan, PolledPlan) and isinstance(plan.protocol, Identified) and isinstance(line, HalfDuplex):
+        talk, cost, timeout_s = plan.protocol, plan.cost, plan.timeout_s
+        return {device.name: Identity(device, talk, line, cost, timeout_s) for device in plan.devices}
     if not isinstance(plan, BusPlan) or not isinstance(line, SharedLine):
         return {}
     return {

@@ -70,6 +70,14 @@ class Polled(Protocol):
         """The cheapest conversation that brings the fields of one device."""
 
 
+@runtime_checkable
+class Identified(Protocol):
+    """A protocol in which a device can be asked who it is."""
+
+    def identify(self, address: str) -> Generator[Ask, bytes, Mapping[str, str]]:
+        """What one device says of itself: ``serial``, ``vendor``, ``model``, ``firmware``; as a ``Conversation``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """What one device sent of its own accord.

@@ -121,10 +121,15 @@ async def test_once_a_day_and_whenever_it_comes_back_or_its_line_was_opened():
     rounds.polled("dev1", now_ns, 1, answered=False)
     await polls(rounds, 3, SECOND_NS, start_ns=now_ns + SECOND_NS)
     assert len(line.asked) == 3, "it was away"
-    now_ns += HOUR_NS
+    now_ns += 2 * HOUR_NS
     rounds.polled("dev1", now_ns, 2, answered=True)
     await rounds.step(now_ns)
     assert len(line.asked) == 4, "another connection"
+    for connects in range(3, 30):
+        now_ns += 60 * SECOND_NS
+        rounds.polled("dev1", now_ns, connects, answered=True)
+        await rounds.step(now_ns)
+    assert len(line.asked) == 4, "a connection for each poll"
     await polls(rounds, 1, SECOND_NS, start_ns=START_NS - HOUR_NS)
     assert len(line.asked) == 5, "the clock was set back"
 

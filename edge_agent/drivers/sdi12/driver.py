@@ -34,6 +34,11 @@ class Sdi12:
             numbers |= _placed(parts, (yield from _measure(address, kind, number, tuple(parts.values()))))
         return numbers
 
+    def identify(self, address: str) -> Generator[Ask, bytes, Mapping[str, str]]:
+        """The answer to aI!; what may follow the firmware is the serial number, as most makers have it (4.4.2)."""
+        found = yield from identify(address)
+        return {"vendor": found.vendor, "model": found.model, "firmware": found.firmware, "serial": found.extra}
+
 
 PROTOCOL: Final = Sdi12()
 

@@ -12,6 +12,8 @@ from structlog.testing import capture_logs
 
 from device_profiles import registry
 from simulators.devices import Line, serve
+from simulators.field_bus import FieldLine
+from simulators.field_twin import FieldUnit
 from simulators.twin import Unit
 from telemetry.clock import HOUR_NS, SECOND_NS, LockstepClock, SystemClock
 from tests.integration.edge.commands import petrel
@@ -165,6 +167,34 @@ async def test_a_device_identifies_itself(profile, plans, polling):
             assert acquisition.attributes() == {"dev1": {"vendor": r"Acme\x1b[31m", "revision": "1.2"}}
 
 
+async def test_a_converter_that_hangs_up_after_each_answer_is_opened_again(profile, plans, polling):
+    """And is not asked who it is with each of its connections."""
+    answers = []
+
+    async def serve(reader, writer):
+        try:
+            request = await reader.readexactly(7)
+            pdu = await reader.readexactly(request[5] - 1)
+            data = b"\x04AB-1" if pdu[2] == 0x10 else b"\x02\0\7"
+            writer.write(request[:4] + bytes((0, 2 + len(data))) + request[6:] + b"\3" + data)
+            answers.append(pdu)
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            return
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    extra = "attributes:\n  serial: {register: holding 0x10 string 2}\nmax_registers: 2\n"
+    async with server, polling(plans(bus(port, profile(LEVEL, extra=extra)))) as (acquisition, sink):
+        await until(acquisition.attributes)
+        seen = len(sink.batches)
+        await sink.until(lambda batches: len(batches) > seen + 10)
+        assert acquisition.attributes() == {"dev1": {"serial": "AB-1"}}
+        assert acquisition.devices() == {"dev1": "ok"}
+    assert len([pdu for pdu in answers if pdu[2] == 0x10]) == 1
+
+
 async def test_devices_on_one_serial_line_identify_themselves(profile, plans, polling, tmp_path):
     """Frames of a length that nobody knows beforehand, on a line where nothing else says whose they are."""
     name = profile(LEVEL, extra=IDENTIFIED)
@@ -184,6 +214,21 @@ async def test_devices_on_one_serial_line_identify_themselves(profile, plans, po
             assert acquisition.attributes() == {f"dev{n}": words for n, words in said.items()}
             assert set(acquisition.devices().values()) == {"ok"}
             assert acquisition.stats()["one"].line.garbled == 0
+
+
+async def test_an_sdi12_sensor_on_a_bus_says_who_it_is(plans, polling, tmp_path):
+    """Its twin does; nothing in its profile asks for it."""
+    unit = FieldUnit(
+        device="dev1", address="0", profile=registry.load("cs451"), station="s1", points={}, period_ns=SECOND_NS
+    )
+    line = FieldLine(bus="port", way="serial", units=(unit,))
+    async with serve([line], lambda *_: 1.0, SystemClock(), tmp_path) as ends:
+        text = f"buses:\n  - name: one\n    timeout_s: 1.0\n    serial: {{port: {ends['port']}}}\n    devices:\n"
+        text += "      - {name: dev1, profile: cs451, address: '0', station: s1, period_s: 1.0}\n"
+        async with polling(plans(text)) as (acquisition, _):
+            await until(acquisition.attributes)
+            assert acquisition.attributes()["dev1"].keys() == {"vendor", "model", "firmware"}
+            assert acquisition.devices() == {"dev1": "ok"}
 
 
 @pytest.mark.parametrize("order", ["", " badc"])
@@ -234,7 +279,7 @@ async def test_silence_is_tried_twice_and_then_left(profile, plans, polling, han
             await sink.until(lambda batches: len(batches) > seen + 10)
             assert acquisition.devices() == {"dev1": "ok"}
             assert acquisition.attributes() == {"dev1": {}}
-    assert asked == [b"\x2b\x0e\x01\x00"] * 2
+    assert asked == [b"\x2b\x0e\x01\x00"] * (4 if hangs_up else 2)
     assert len([line for line in told if line["event"] == "device does not say its attributes"]) == 1
 
 

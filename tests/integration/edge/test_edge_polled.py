@@ -20,9 +20,11 @@ from edge_agent.drivers.sdi12 import driver as sdi12
 from edge_agent.drivers.sdi12 import frames as sdi12_frames
 from edge_agent.field_device import FieldDevice
 from edge_agent.fields import FieldColumn
+from edge_agent.identity import Identity
 from edge_agent.lines.half_duplex import HalfDuplex
 from edge_agent.lines.line import GarbledError
 from edge_agent.lines.wire import SerialWire
+from edge_agent.plan import serial_cost
 from telemetry.quality import Cause, Quality
 
 TIMEOUT_S = 2.0
@@ -190,3 +192,45 @@ async def test_a_meter_that_refuses_everything_has_answered(line):
     assert str(poll.failure) == "meter refused 02010100: no_such_data (error byte 02)"
     assert (poll.readings.quality.tolist(), poll.readings.cause.tolist()) == ([Quality.MISSING], [Cause.DEVICE])
     assert (made.counters.garbled, made.counters.timeouts, made.counters.answers) == (0, 0, 1)
+
+
+def asked_who(line: HalfDuplex, timeout_s: float = TIMEOUT_S) -> Identity:
+    plan = FieldDevicePlan(
+        name="sensor", address="0", series=(), ids=np.array([1]), screenings=(), period_ns=1, phase_ns=0,
+        columns=(), periods_ns=np.array([1]),
+    )  # fmt: skip
+    return Identity(plan, sdi12.PROTOCOL, line, serial_cost(9600), timeout_s)
+
+
+async def test_an_sdi12_sensor_says_who_it_is(line):
+    """aI!, with and without the serial number that may follow the firmware (clause 4.4.2)."""
+    answers = [b"014MADEBY--SENSOR1.2\r\n", b"013ALLCO   AB12  001SN-4711\r\n"]
+    asked = []
+
+    def answer(request):
+        asked.append(request)
+        return answers.pop()
+
+    sensor = asked_who(await line(answer))
+    await sensor.read()
+    assert sensor.found == {"vendor": "ALLCO", "model": "AB12", "firmware": "001", "serial": "SN-4711"}
+    await sensor.read()
+    assert sensor.found == {"vendor": "MADEBY--", "model": "SENSOR", "firmware": "1.2"}
+    assert asked == [b"0I!"] * 2
+
+
+@pytest.mark.parametrize("answer", [None, b"014MADE\x1bBY-SENSOR1.2\r\n", b"114MADEBY--SENSOR1.2\r\n"])
+async def test_an_sdi12_sensor_that_does_not_say_is_asked_twice_and_left_for_the_day(line, answer):
+    asked = []
+
+    def answering(request):
+        asked.append(request)
+        return answer
+
+    sensor = asked_who(await line(answering, timeout_s=0.1), 0.1)
+    await sensor.read()
+    assert (sensor.found, list(sensor.problems), sensor.pending) == ({}, ["identity"], False)
+    sensor.begin(anew=False)
+    assert not sensor.pending
+    sensor.begin(anew=True)
+    assert sensor.pending
