@@ -1,7 +1,8 @@
 """``petrel tap``: live traffic of the wire as JSON, one line a message, so that nobody misses text payloads."""
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -9,15 +10,13 @@ import typer
 from petrel.errors import CommandError
 from telemetry import topics, wire
 from telemetry.batch import Batch
-from telemetry.broker import PASSWORD, parse_broker
+from telemetry.broker import PASSWORD, BrokerAddress, parse_broker, secured, unreachable
 from telemetry.orders import Answer, Command, ConfigOrder
 from telemetry.quality import Cause, Quality
 from telemetry.settings import secret
 from telemetry.signing import unverified
+from telemetry.tls import TlsSettings
 from telemetry.topics import Channel
-
-if TYPE_CHECKING:
-    from paho.mqtt.client import Client, MQTTMessage
 
 _KINDS: dict[Channel, type[msgspec.Struct]] = {
     Channel.ANNOUNCE: wire.Announce,
@@ -35,25 +34,54 @@ _ORDERS: dict[Channel, type[msgspec.Struct]] = {
 
 def tap(
     broker: Annotated[
-        str, typer.Option(help="Broker to listen on, mqtt://[user@]host:port.")
+        str, typer.Option(help="Broker to listen on, mqtt://[user@]host:port or mqtts://.")
     ] = "mqtt://127.0.0.1:1883",
+    ca: Annotated[Path | None, typer.Option(help="Authorities to trust (PEM), for mqtts://.")] = None,
+    certificate: Annotated[Path | None, typer.Option(help="Our certificate (PEM), where the broker wants one.")] = None,
+    key: Annotated[Path | None, typer.Option(help="Its key (PEM).")] = None,
     count: Annotated[int, typer.Option(help="Stop after so many messages; 0 never stops.", min=0)] = 0,
     rows: Annotated[int, typer.Option(help="Rows shown of each batch at most.", min=0)] = 20,
 ) -> None:
-    """Show live traffic between gateways and centre as JSON lines."""
-    client = _client(broker)
-    left = [count]
+    """Show live traffic between gateways and centre as JSON lines, until Ctrl-C."""
+    from petrel.run import run
 
-    def show(client: "Client", _: object, message: "MQTTMessage") -> None:
-        if count and not left[0]:
-            return  # what arrives between the last one and the end of the connection
-        print(msgspec.json.encode(describe(message.topic, bytes(message.payload), rows)).decode(), flush=True)  # noqa: T201
-        left[0] -= 1
-        if left[0] == 0:
-            client.disconnect()
+    address = _address(broker, ca, certificate, key)
+    if (trouble := unreachable(address)) is not None:
+        raise CommandError(f"{trouble}; `petrel up` starts one" if not address.tls else trouble)
+    run(_listen(address, count, rows))
 
-    client.on_message = show
-    client.loop_forever()
+
+def _address(broker: str, ca: Path | None, certificate: Path | None, key: Path | None) -> BrokerAddress:
+    files = {"ca": ca, "certificate": certificate, "key": key}
+    named = {name: str(path.absolute()) for name, path in files.items() if path is not None}
+    try:
+        address = parse_broker(broker)
+    except ValueError as exc:
+        raise CommandError(f"--{exc}", code=2) from exc
+    try:
+        return secured(address, TlsSettings(**named) if named else None, Path.cwd())
+    except ValueError as exc:
+        raise CommandError(f"--{next(iter(named))}: {exc}", code=2) from exc
+
+
+async def _listen(broker: BrokerAddress, count: int, rows: int) -> None:
+    """Print messages; raises CommandError when the broker refuses us, or goes away."""
+    from aiomqtt import MqttError
+
+    from telemetry.mqtt import Client
+
+    left = count
+    try:
+        async with Client(broker, secret(PASSWORD) if broker.user else None) as client:
+            await client.subscribe(f"{topics.PREFIX}/+/+/+")
+            async for message in client.messages:
+                shown = describe(str(message.topic), bytes(message.payload), rows)
+                print(msgspec.json.encode(shown).decode(), flush=True)  # noqa: T201
+                left -= 1
+                if left == 0:
+                    return
+    except MqttError as exc:
+        raise CommandError(f"{broker}: {exc}") from exc
 
 
 def describe(topic: str, payload: bytes, rows: int) -> dict[str, Any]:
@@ -86,24 +114,3 @@ def _batch(batch: Batch, rows: int) -> dict[str, Any]:
         "quality": [Quality(flag).name for flag in shown.quality.tolist()],
         "cause": [[c.name for c in Cause(bits)] for bits in shown.cause.tolist()],
     }
-
-
-def _client(broker: str) -> "Client":
-    from paho.mqtt.client import Client
-    from paho.mqtt.enums import CallbackAPIVersion
-
-    try:
-        address = parse_broker(broker)
-    except ValueError as exc:
-        raise CommandError(f"--{exc}", code=2) from exc
-    if address.tls:
-        raise CommandError(f"--broker {broker!r}, expected mqtt://[user@]host:port", code=2)
-    client = Client(CallbackAPIVersion.VERSION2)
-    if address.user:
-        client.username_pw_set(address.user, secret(PASSWORD))
-    client.on_connect = lambda client, *_: client.subscribe(f"{topics.PREFIX}/+/+/+")
-    try:
-        client.connect(address.host, address.port)
-    except OSError as exc:
-        raise CommandError(f"no broker at {broker}: {exc.strerror or exc}; start one with `petrel up`") from exc
-    return client

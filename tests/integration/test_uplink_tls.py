@@ -1,9 +1,12 @@
 """TLS, certificates, passwords and access lists against Debian's mosquitto: every refusal says its cause and cure."""
 
 import asyncio
+import json
 import shutil
 import subprocess
+import sys
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +21,7 @@ from ingest.subscriber import Subscriber
 from telemetry.broker import BrokerAddress, unreachable
 from telemetry.clock import SystemClock
 from telemetry.tls import TlsFiles
+from telemetry.topics import PREFIX
 from telemetry.wire import Announce, Lane, Presence, Status
 from tests.integration.brokers import mosquitto, mosquitto_binary
 from tests.integration.certificates import Authority
@@ -27,6 +31,7 @@ from tests.unit.gateway_batches import SOURCE, HandClock, make_batch
 pytestmark = pytest.mark.skipif(
     mosquitto_binary() is None or shutil.which("openssl") is None, reason="mosquitto or openssl is not installed"
 )
+PETREL = Path(sys.executable).with_name("petrel")
 QUICK = Timing(reconnect_s=(0.02, 0.05), deadline_s=2.0)
 ANNOUNCE = Announce(revision="r1", drill=True, stations=(), series=())
 
@@ -226,3 +231,27 @@ async def test_a_wrong_password_is_said_with_where_it_comes_from(tmp_path, autho
         assert "refuses a client without a user" in nobody
         async with uplink_to(address, spool, password="right") as uplink:
             await until(lambda: uplink.connected)
+
+
+async def test_a_person_taps_the_wire_through_mutual_tls(tmp_path, authority, spool):
+    shown, mine = authority.issue("broker"), authority.issue("tap")
+    with mosquitto(tmp_path, tls=mutual(shown, authority)) as broker:
+        url = f"mqtts://127.0.0.1:{broker.tls_port}"
+        files = ("--ca", authority.certificate, "--certificate", mine.certificate, "--key", mine.key)
+        async with uplink_to(tls(broker.tls_port, ca=authority.certificate, mine=mine), spool) as uplink:
+            await until(lambda: uplink.connected)  # its announcement and its status are retained
+            code, out, _ = await petrel("tap", "--broker", url, *files, "--count", 2)
+            assert code == 0
+            assert {json.loads(line)["topic"] for line in out.splitlines()} == {
+                f"{PREFIX}/{SOURCE}/announce",
+                f"{PREFIX}/{SOURCE}/status",
+            }
+        code, _, said = await petrel("tap", "--broker", url, *files[:2])
+        assert (code, "the broker wants a certificate of ours" in said) == (1, True), said
+
+
+async def petrel(*arguments: object) -> tuple[int, str, str]:
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(PETREL, *map(str, arguments), stdout=pipe, stderr=pipe)
+    out, err = await process.communicate()
+    return process.returncode, out.decode(), err.decode()
