@@ -181,7 +181,11 @@ class Gateway:
         found = [self._meter.note(), self._time.note() if self._time else None, self._deaf]
         found += [self._scraped.trouble] if self._scraped else []
         now_ns = self._clock.now_ns()
-        found += [*stats.notes, *self._maintenance.notes(now_ns), *self._nameplates.notes(now_ns)]
+        found += [
+            *stats.notes,
+            *self._maintenance.notes(now_ns),
+            *self._nameplates.notes(now_ns, self._deployed.serials(now_ns)),
+        ]
         found += [f"the broker's access list refuses the subscription to {name}" for name in self.uplink.refused]
         found += self._remote.notes() if self._remote is not None else []
         found += self.uplink.broker.files.running_out(self._clock.now_ns())

@@ -52,6 +52,12 @@ class Deployed:
 
     def change(self, buses: Sequence[AnyBusPlan]) -> None:
         """These deployments count from now on."""
+        self._serials = {
+            device.name: [(one.since_ns, one.serial) for one in device.deployments]
+            for bus in buses
+            for device in bus.devices
+            if device.deployments
+        }
         histories = dict(_histories(buses))
         self._zeros = _Zeros(histories)
         self._begun = {
@@ -61,6 +67,15 @@ class Deployed:
         }
         self._awaited: I64 = np.array(list(self._begun), np.int64)
         self._counters: I64 = np.array(list(_counters(buses)), np.int64)
+
+    def serials(self, now_ns: int) -> dict[str, str]:
+        """The serial numbers that stand now, by device; only of those that have one."""
+        found = {}
+        for device, history in self._serials.items():
+            begun = [serial for since_ns, serial in history if since_ns <= now_ns]
+            if begun and begun[-1]:
+                found[device] = begun[-1]
+        return found
 
     def place(self, batch: Batch) -> Placed:
         """The batch with each row counted from the zero of its time, behind the baselines that it is first to need."""

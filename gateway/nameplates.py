@@ -1,6 +1,7 @@
 """What the devices of a gateway say of themselves, kept over restarts: so a device that was replaced is noticed.
 
-A serial number that is another one is noted for thirty days; the deployments in gateway.yaml say whether that is known.
+A serial number that is another one is noted for thirty days where gateway.yaml states none; where a deployment there
+states one, it is noted for as long as the two differ.
 """
 
 from collections.abc import Collection, Mapping
@@ -64,12 +65,23 @@ class Nameplates:
                 shown[name] = one.attributes
         return shown
 
-    def notes(self, now_ns: int) -> list[str]:
-        """Devices that were replaced lately, a line each."""
-        return [
-            f"device {name} has serial number {one.attributes.get(SERIAL, '')}, before it was {one.before}: replaced?"
-            for name, one in sorted(self._known.items())
-            if one.before and 0 <= now_ns - one.replaced_ns < _NOTED_NS
+    def notes(self, now_ns: int, stated: Mapping[str, str]) -> list[str]:
+        """Devices that are not those which their deployments state, or were replaced lately, a line each.
+
+        ``stated`` are serial numbers by device.
+        """
+        found = [(name, one, one.attributes.get(SERIAL, "")) for name, one in sorted(self._known.items())]
+        strange = [
+            f"device {name} has serial number {serial}, its deployment in gateway.yaml {stated[name]}: "
+            "expected a deployment of the one that is there"
+            for name, _, serial in found
+            if serial and stated.get(name, serial) != serial
+        ]
+        return strange + [
+            f"device {name} has serial number {serial}, before it was {one.before}: "
+            "replaced? expected a deployment with that in gateway.yaml"
+            for name, one, serial in found
+            if name not in stated and one.before and 0 <= now_ns - one.replaced_ns < _NOTED_NS
         ]
 
     def _renewed(self, name: str, said: dict[str, str], now_ns: int) -> Nameplate:

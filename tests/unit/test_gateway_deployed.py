@@ -154,6 +154,13 @@ def test_a_damaged_note_of_what_was_said_says_it_again(tmp_path, content):
     assert len(Deployed(plan(tmp_path).buses, tmp_path).place(row(RAIN, MOVED_NS, 72.7)).batch) == 2
 
 
+def test_the_serial_number_that_stands_is_that_of_the_newest_deployment_that_has_begun(tmp_path):
+    history = Deployed(plan(tmp_path).buses, tmp_path)
+    assert history.serials(MOVED_NS) == {"gauge": "B7", "bucket": "R2"}
+    assert history.serials(MOVED_NS - 1) == {"gauge": "A1", "bucket": "R1"}
+    assert history.serials(0) == {}
+
+
 def test_a_new_configuration_counts_at_once(tmp_path):
     history = Deployed(plan(tmp_path, "", "").buses, tmp_path)
     late = row(LEVEL, MOVED_NS - HOUR_NS, 4.0)

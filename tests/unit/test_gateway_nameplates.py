@@ -15,18 +15,31 @@ def test_another_serial_number_is_logged_and_noted_for_a_month(tmp_path):
     assert plates.take({"radar": {"serial": "A1", "firmware": "1.0"}}, {"radar"}, NOW_NS)
     assert not plates.take({"radar": {"serial": "A1", "firmware": "1.0"}}, {"radar"}, NOW_NS)
     assert plates.take({"radar": {"serial": "A1", "firmware": "1.1"}}, {"radar"}, NOW_NS), "new firmware"
-    assert plates.notes(NOW_NS) == []
+    assert plates.notes(NOW_NS, {}) == []
     with capture_logs() as told:
         plates.take({"radar": {"serial": "B2"}}, {"radar"}, NOW_NS)
     assert [(one["event"], one["device"], one["serial"], one["was"]) for one in told] == [
         ("another serial number", "radar", "B2", "A1"),
     ]
-    note = "device radar has serial number B2, before it was A1: replaced?"
-    assert plates.notes(NOW_NS + 29 * DAY_NS) == [note]
+    note = "device radar has serial number B2, before it was A1: "
+    note += "replaced? expected a deployment with that in gateway.yaml"
+    assert plates.notes(NOW_NS + 29 * DAY_NS, {}) == [note]
     plates.take({"radar": {"serial": "B2", "firmware": "2.0"}}, {"radar"}, NOW_NS + DAY_NS)
-    assert plates.notes(NOW_NS + 29 * DAY_NS) == [note], "what comes later takes it not away"
-    assert plates.notes(NOW_NS + 31 * DAY_NS) == []
-    assert plates.notes(NOW_NS - DAY_NS) == [], "a clock that was set back knows nothing of it"
+    assert plates.notes(NOW_NS + 29 * DAY_NS, {}) == [note], "what comes later takes it not away"
+    assert plates.notes(NOW_NS + 31 * DAY_NS, {}) == []
+    assert plates.notes(NOW_NS - DAY_NS, {}) == [], "a clock that was set back knows nothing of it"
+
+
+def test_a_device_that_is_not_the_one_deployed_is_noted_until_they_agree(tmp_path):
+    plates = Nameplates(tmp_path)
+    plates.take({"radar": {"serial": "B2"}, "probe": {"model": "x"}}, {"radar", "probe"}, NOW_NS)
+    [note] = plates.notes(NOW_NS + 99 * DAY_NS, {"radar": "A1", "probe": "P1"})
+    assert note.startswith(
+        "device radar has serial number B2, its deployment in gateway.yaml A1: expected a deployment"
+    )
+    assert plates.notes(NOW_NS, {"radar": "B2"}) == []
+    plates.take({"radar": {"serial": "C3"}}, {"radar"}, NOW_NS)
+    assert plates.notes(NOW_NS, {"radar": "C3"}) == [], "replaced, and stated"
 
 
 def test_it_is_noticed_over_a_restart_and_before_anything_was_read_the_last_is_shown(tmp_path):
@@ -38,7 +51,7 @@ def test_it_is_noticed_over_a_restart_and_before_anything_was_read_the_last_is_s
     assert again.shown() == {"radar": {"serial": "A1"}}
     again.take({"radar": {"serial": "B2"}}, {"radar"}, NOW_NS)
     again.keep()
-    assert len(Nameplates(tmp_path).notes(NOW_NS)) == 1
+    assert len(Nameplates(tmp_path).notes(NOW_NS, {})) == 1
 
 
 def test_a_serial_number_that_is_not_told_is_neither_forgotten_nor_another_one(tmp_path):
@@ -47,7 +60,7 @@ def test_a_serial_number_that_is_not_told_is_neither_forgotten_nor_another_one(t
     plates.take({"radar": {"firmware": "1.0"}}, {"radar"}, NOW_NS)
     assert plates.shown() == {"radar": {"serial": "A1", "firmware": "1.0"}}
     plates.take({"radar": {"serial": "A1"}}, {"radar"}, NOW_NS)
-    assert plates.notes(NOW_NS) == []
+    assert plates.notes(NOW_NS, {}) == []
 
 
 def test_what_is_no_longer_here_is_forgotten_and_a_broken_file_stops_nothing(tmp_path):
