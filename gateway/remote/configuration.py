@@ -194,6 +194,8 @@ class RemoteConfiguration:
             self._versions.confirm(number, self._path)
         except OSError as exc:
             return Verdict(False, f"since {self._path} can't be written: {exc.strerror}")
+        except ValueError as exc:
+            return Verdict(False, f"since {exc}")
         return verdict
 
     def _note_rollback(self, number: int, reason: str) -> None:

@@ -56,12 +56,20 @@ class Versions:
         return tuple(note for _, note in sorted(self._notes.copy().items()))
 
     def text(self, number: int) -> str:
-        """A version as it was sent; raises ValueError for one that is not kept."""
+        """A version as it was sent; raises ValueError for one that is not kept, or not as it was."""
+        note = self._notes.get(number)
         try:
-            return self._path(number, "yaml").read_text(encoding="utf-8")
+            text = self._path(number, "yaml").read_text(encoding="utf-8")
         except OSError as exc:
+            note, text = None, str(exc)
+        if note is None:
             known = ", ".join(str(number) for number in sorted(self._notes))
-            raise ValueError(f"no version {number}, expected one of {known}") from exc
+            raise ValueError(f"no version {number}, expected one of {known}")
+        if digest(text) != note.digest:
+            raise ValueError(
+                f"version {number} is not as it was sent: the disk has spoilt it, expected another version"
+            )
+        return text
 
     def settle(self, text: str, now_ns: int) -> None:
         """Bring the list in line with what stands in gateway.yaml at a start; raises OSError.

@@ -105,6 +105,15 @@ def test_a_file_that_was_changed_by_hand_becomes_a_version(path, tmp_path):
     assert (kept.running.by, kept.text(1)) == ("changed at the gateway", "by hand")
 
 
+def test_a_version_that_the_disk_has_spoilt_is_none_to_go_back_to(path, tmp_path):
+    """Half of a configuration may be one that passes every check, without the bus that was in the other half."""
+    kept = Versions(tmp_path / "versions")
+    kept.settle("old", NOW_NS)
+    (tmp_path / "versions" / "000000.yaml").write_text("ol")
+    with pytest.raises(ValueError, match="version 0 is not as it was sent"):
+        kept.text(0)
+
+
 def test_a_version_that_can_not_be_read_stops_nothing(path, tmp_path):
     kept = Versions(tmp_path / "versions")
     kept.settle("old", NOW_NS)
