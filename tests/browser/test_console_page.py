@@ -154,7 +154,9 @@ def test_the_chart_shows_the_thresholds_of_the_station(
         assert time.monotonic() < deadline, f"no line of {nearest['name']['zh']} in the chart"
 
 
-def test_a_code_is_shown_with_its_word_in_both_languages(stack: Any, open_page: Any) -> None:
+def test_a_code_is_shown_with_its_word_in_both_languages(
+    stack: Any, open_page: Any, pictures: Callable[[str], Path]
+) -> None:
     """The word comes from the device's profile, by way of the gateway; what has no words stays a number."""
     watched = open_page(stack, "#station=gas-lng")
     page: Page = watched.page
@@ -168,6 +170,7 @@ def test_a_code_is_shown_with_its_word_in_both_languages(stack: Any, open_page: 
     page.locator("button.lang").click()
     expect(page.locator(".readings .value").filter(has_text="1 monitoring").first).to_be_visible()
     expect(page.locator(".chart output")).to_contain_text("1 monitoring")
+    page.screenshot(path=pictures("words"))
     (lng,) = [one for one in stack.get("api/v1/stations")["items"] if one["id"] == "gas-lng"]
     found = {one["point"]: one for one in lng["readings"]}
     assert found["east-state"]["meaning"] == {"zh": "监测", "en": "monitoring"}

@@ -121,7 +121,7 @@ function Readings({ station, chosen }) {
       const old = r.stale || isSilent();
       return html`<tr key=${r.series} class=${`quality-${r.quality} ${old ? 'is-old' : ''}`} aria-current=${r.series === chosen ? 'true' : undefined}>
         <th scope="row"><button class="pick" onClick=${() => go({ series: r.series })}>${pick(r.name)}</button></th>
-        <td class="value">${level > 0 && html`<${Badge} of=${LEVELS[level]} size="17" />`} ${number(r.value, r.unit)} <small>${r.meaning ? pick(r.meaning) : unitName(r.unit)}</small></td>
+        <td class="value">${level > 0 && html`<${Badge} of=${LEVELS[level]} size="17" />`} ${number(r.value, r.unit)} ${r.meaning ? html`<small class="word">${pick(r.meaning)}</small>` : html`<small>${unitName(r.unit)}</small>`}</td>
         <td class="age">${mark(r)} ${age((dataNow() - Date.parse(r.time ?? '')) / 1000)}</td>
       </tr>`;
     })}
