@@ -1,4 +1,4 @@
-"""The JSON of the boxes in the field; a part of ``dto``."""
+"""The boxes in the field."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -30,3 +30,11 @@ class Gateway:
     attributes: dict[str, dict[str, str]]
     complaint: str
     drill: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gateways:
+    """All gateways."""
+
+    items: list[Gateway]
+    next: str | None
