@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.timekeeping import EARLIEST_NS
+from gateway.timekeeping import EARLIEST_NS, LATEST_NS
 from telemetry.clock import SECOND_NS, Clock
 from telemetry.health import LineUse
 
@@ -93,7 +93,7 @@ class LineMeter:
     def _turn(self) -> None:
         """Begin a new day, and a new month; a clock that was never set turns no page."""
         now_ns = self._clock.now_ns()
-        if now_ns < EARLIEST_NS and self._day:
+        if not EARLIEST_NS <= now_ns < LATEST_NS and self._day:
             return
         today = datetime.fromtimestamp(now_ns // SECOND_NS, UTC).astimezone().date().isoformat()
         if today == self._day:

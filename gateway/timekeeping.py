@@ -1,8 +1,8 @@
 """The time of readings: whether the clock may be believed, when it was set, what waits until it is known (ADR 0007).
 
 The reference is the time since boot, which nobody sets and which goes on while the machine sleeps. A clock that is
-neither kept right by anything nor later than ``EARLIEST_NS`` was never set: what is read meanwhile is kept (on disk)
-with its time since boot, and leaves with its real time once that is known.
+neither kept right by anything nor between ``EARLIEST_NS`` and ``LATEST_NS`` was never set: what is read meanwhile is
+kept (on disk) with its time since boot, and leaves with its real time once that is known.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from gateway.spool import Spool
 from gateway.spool.sync import INTERVAL_S
 from gateway.untimed import Untimed
 from telemetry.batch import MILLISECOND_NS, Batch
-from telemetry.clock import MINUTE_NS, SECOND_NS, SystemClock
+from telemetry.clock import HOUR_NS, MINUTE_NS, SECOND_NS, SystemClock
 from telemetry.health import ClockHealth
 from telemetry.quality import Cause, Quality
 from telemetry.wire import Lane
@@ -29,6 +29,8 @@ from telemetry.wire import Lane
 _LOG = structlog.get_logger()
 EARLIEST_NS: Final = 1_793_491_200 * SECOND_NS
 """2026-11-01: this software did not exist before, so a clock that says so was never set. Raised with each release."""
+LATEST_NS: Final = EARLIEST_NS + 20 * 366 * 24 * HOUR_NS
+"""No box is that old: a clock whose battery has died may wake at any date, and what is stamped in 2099 stays there."""
 _STEP_NS: Final = SECOND_NS // 2
 """A clock that is kept right drifts and is steered far more slowly than so much between two looks: it was set."""
 _SETTLING_NS: Final = 10 * SECOND_NS
@@ -121,7 +123,7 @@ class Timekeeper:
         self._synchronised = self._machine.synchronised()
         if abs(moved_ns) >= _STEP_NS:
             self._stepped(before_ns, wall_ns, boot_ns)
-        known = self._synchronised or wall_ns >= EARLIEST_NS
+        known = self._synchronised or EARLIEST_NS <= wall_ns < LATEST_NS
         if known is not self._known:
             _LOG.warning("clock known" if known else "clock was never set: rows are held", wall_ns=wall_ns)
         self._known = known
@@ -193,7 +195,7 @@ class Timekeeper:
         self._steps += 1
         self._last_step_ns = now_ns - before_ns
         self._settled_ns = boot_ns + _SETTLING_NS
-        self._was_unset = before_ns < EARLIEST_NS
+        self._was_unset = not EARLIEST_NS <= before_ns < LATEST_NS
         _LOG.warning("clock was set", step_s=self._last_step_ns / SECOND_NS, synchronised=self._synchronised)
         if now_ns > before_ns:
             self._leaps.append((before_ns, now_ns))
@@ -217,9 +219,10 @@ class Timekeeper:
         common = 0 if self._synchronised else int(Cause.UNSYNCED)
         if boot_ns < self._settled_ns:
             common |= int(Cause.CLOCK)
-            if self._was_unset and int(batch.time_ns.min()) < EARLIEST_NS:
+            impossible = (batch.time_ns < EARLIEST_NS) | (batch.time_ns >= LATEST_NS)
+            if self._was_unset and impossible.any():
                 arrived_ns = now_ns // MILLISECOND_NS * MILLISECOND_NS
-                batch = replace(batch, time_ns=np.where(batch.time_ns < EARLIEST_NS, arrived_ns, batch.time_ns))
+                batch = replace(batch, time_ns=np.where(impossible, arrived_ns, batch.time_ns))
         ahead = batch.time_ns > now_ns + _AHEAD_NS
         if not ahead.any():
             return replace(batch, cause=batch.cause | np.uint16(common)) if common else batch

@@ -13,7 +13,7 @@ from statistics import median
 from tempfile import NamedTemporaryFile
 from typing import Final
 
-from gateway.timekeeping import EARLIEST_NS, LinuxMachine, Machine
+from gateway.timekeeping import EARLIEST_NS, LATEST_NS, LinuxMachine, Machine
 from gateway.tools import ports
 from gateway.tools.look import Look, State
 
@@ -69,7 +69,7 @@ def software() -> Iterator[Look]:
 
 def clock(machine: Machine) -> Look:
     """Whether rows will carry the right time."""
-    if machine.wall_ns() < EARLIEST_NS:
+    if not EARLIEST_NS <= machine.wall_ns() < LATEST_NS:
         return Look(
             what="clock", state=State.FINDING, says="was never set, or long ago",
             do="set it (`date --set`), then keep it right with systemd-timesyncd or chrony",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gateway.spool import Limits, Spool, keep_synced
-from gateway.timekeeping import EARLIEST_NS, LinuxMachine, Timekeeper
+from gateway.timekeeping import EARLIEST_NS, LATEST_NS, LinuxMachine, Timekeeper
 from gateway.untimed import Untimed
 from telemetry.batch import check, missing, rows
 from telemetry.clock import HOUR_NS, MINUTE_NS, SECOND_NS, SystemClock
@@ -79,8 +79,10 @@ def test_a_clock_that_nothing_keeps_right_is_said_with_every_row_and_costs_no_qu
     assert box.read(1).cause.tolist() == [0]
 
 
-async def test_a_gateway_that_wakes_in_1970_gives_its_rows_their_real_time(boxed):
-    box = boxed(HandMachine(wall_ns=30 * SECOND_NS, synchronised=False, boot_ns=20 * SECOND_NS))
+@pytest.mark.parametrize("wakes_ns", [30 * SECOND_NS, LATEST_NS + HOUR_NS], ids=["1970", "a date of no battery"])
+async def test_a_gateway_that_wakes_at_no_possible_time_gives_its_rows_their_real_one(boxed, wakes_ns):
+    """A row stamped in 2099 would stay there: the centre keeps it, and shows it to nobody."""
+    box = boxed(HandMachine(wall_ns=wakes_ns, synchronised=False, boot_ns=20 * SECOND_NS))
     lived = {}
     for value in range(5):
         lived[value] = box.machine.boot

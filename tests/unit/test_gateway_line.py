@@ -59,6 +59,8 @@ def test_counts_survive_a_restart_and_a_clock_that_wakes_in_1970():
     again = LineMeter(woken, QUOTA, meter.use())
     again.count(50)
     assert counts(again) == ("2026-12-30", 750, 750)
+    woken.time_ns = at("2099-01-01T00:00:00").time_ns
+    assert counts(again) == ("2026-12-30", 750, 750), "a clock without a battery turns no page"
     woken.time_ns = clock.time_ns
     assert counts(again) == ("2026-12-30", 750, 750)
 
