@@ -35,6 +35,7 @@ class Outputs:
         self._path = folder / "pulses.json"
         self._open: dict[str, int] = dict.fromkeys(_left_open(self._path), 0)
         """Outputs away from rest that must go back, with the number of the pulse."""
+        self._overdue: set[str] = set()
         self._turns: dict[str, asyncio.Lock] = {}
         self._releases: asyncio.TaskGroup | None = None
         self._pulses = 0
@@ -77,8 +78,13 @@ class Outputs:
                 self._lines.line(output.plan.spot.bus).close()  # it may have been opened again for that
 
     @property
+    def pulsing(self) -> tuple[str, ...]:
+        """Outputs in a pulse that will end; not those that can't be brought back, which may need another line."""
+        return tuple(name for name in self._open if name not in self._overdue)
+
+    @property
     def away(self) -> tuple[str, ...]:
-        """Outputs in a pulse."""
+        """Outputs that are away from rest and must go back."""
         return tuple(self._open)
 
     def refusal(self, command: Command) -> str | None:
@@ -141,6 +147,7 @@ class Outputs:
         """Bring an output back to rest later; a pulse that begins meanwhile takes its place."""
         self._pulses += 1
         self._open[name] = self._pulses
+        self._overdue.discard(name)
         if self._releases is not None:
             self._releases.create_task(self._release(name, self._pulses, after_s), name=f"end of pulse {name}")
 
@@ -166,10 +173,13 @@ class Outputs:
         entry = {"output": name, "outcome": effect.outcome, "reason": effect.reason}
         done = effect.outcome is Outcome.DONE
         (_LOG.info if done else _LOG.error)("end of pulse", **entry)
-        if done:  # accounted for before it is forgotten: a stop in between ends it twice, never unsaid
-            await self._account({"what": "pulse ended", **entry})
-            await self._forget(name)
-        return done
+        if not done:
+            self._overdue.add(name)
+            return False
+        # Accounted for before it is forgotten: a stop in between ends it twice, never unsaid.
+        await self._account({"what": "pulse ended", **entry})
+        await self._forget(name)
+        return True
 
     async def _account(self, entry: Mapping[str, object]) -> None:
         await asyncio.to_thread(self._note, entry)
@@ -179,6 +189,7 @@ class Outputs:
         await self._write()
 
     async def _forget(self, name: str) -> None:
+        self._overdue.discard(name)
         if self._open.pop(name, None) is not None:
             await self._write()
 

@@ -139,8 +139,8 @@ class RemoteConfiguration:
             raise RefusedError(
                 f"{self._path} was changed at the gateway and does not run yet, expected a restart first"
             )
-        if away := self._parts.outputs.away:
-            raise RefusedError(f"{', '.join(away)} in a pulse, expected every output at rest: try again after it")
+        if pulsing := self._parts.outputs.pulsing:
+            raise RefusedError(f"{', '.join(pulsing)} in a pulse, expected every output at rest: try again after it")
 
     async def _try(self, order: ConfigOrder, key: Key, there: Step, told: Change) -> Answer:
         note = VersionNote(

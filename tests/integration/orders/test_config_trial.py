@@ -1,6 +1,7 @@
 """The trial of a configuration: kept when it proves itself, and rolled back when it does not."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,7 @@ from tests.integration.gateway_centre import always, scripted_centre, until
 from tests.integration.order_things import (
     SOURCE,
     TIMING,
+    Board,
     centre,
     command,
     config,
@@ -138,3 +140,17 @@ async def test_no_siren_of_a_trial_that_fails_is_left_on(files, broker, boards, 
         board = boards[0] if device == "board" else boards[1]
         assert board.writes == [(5, 2, [1]), (5, 2, [0])]
         assert not site.gateway._remote.outputs.away
+
+
+async def test_a_siren_that_can_not_be_silenced_is_no_reason_to_refuse_the_line_on_which_it_can(files, broker, boards):
+    """Its serial server got another address in the middle of a pulse: the new address comes from afar, too."""
+    async with AsyncExitStack() as until_gone:
+        dying = await until_gone.enter_async_context(Board().serving())
+        async with at_work(files, broker, dying) as site:
+            assert (await site.ask(command(files, "lamp", 1))).outcome is Outcome.DONE
+            await until_gone.aclose()
+            await until(lambda: site.gateway._remote.outputs.away and not site.gateway._remote.outputs.pulsing)
+            answer = await site.push(site.text.replace(f"port: {dying.port}", f"port: {boards[0].port}"))
+            assert answer.outcome is Outcome.DONE, answer.reason
+            await until(lambda: not site.gateway._remote.outputs.away)
+    assert boards[0].writes[-1] == (5, 2, [0])
