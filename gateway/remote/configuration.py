@@ -89,9 +89,8 @@ class RemoteConfiguration:
         except (RefusedError, SettingsError) as exc:
             return self._answer(order, Outcome.REFUSED, str(exc))
         except OSError as exc:
-            return self._answer(
-                order, Outcome.REFUSED, f"{exc.filename}: {exc.strerror}, expected a disk that takes it"
-            )
+            place = exc.filename or self._path.parent
+            return self._answer(order, Outcome.REFUSED, f"{place}: {exc.strerror}, expected a disk that takes it")
         finally:
             self._busy = False
 
