@@ -6,6 +6,7 @@ import os
 import resource
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from gateway.spool import Limits, Loss, Spool, SpoolError, holder, keep_synced, peek
 from gateway.spool.store import FileStore
 from telemetry.batch import MAX_ROWS
-from telemetry.clock import HOUR_NS, MINUTE_NS
+from telemetry.clock import HOUR_NS, MINUTE_NS, SystemClock
 from telemetry.wire import MAX_PAYLOAD, Lane, Refusal
 from tests.unit.gateway_batches import START_NS, HandClock, content, drain, make_batch
 
@@ -48,6 +49,20 @@ def test_a_large_batch_is_split_into_messages_that_brokers_take(open_spool):
     assert all(len(spool.read(entry)) <= MAX_PAYLOAD for entry in entries)
     sent = [value for entry in entries for value in content(spool, entry)]
     assert sent == make_batch(2 * MAX_ROWS + 5).value.tolist()
+
+
+def test_a_batch_that_waits_costs_little_memory(tmp_path):
+    """A month without a centre is millions of small batches, on a box with half a gigabyte."""
+    spool, batch, n = Spool.open(tmp_path / "spool", Limits(), SystemClock()), make_batch(), 5000
+    tracemalloc.start()
+    try:
+        for _ in range(n):
+            spool.append(batch, Lane.BACKLOG)
+        kept = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+        spool.close()
+    assert kept / n < 64
 
 
 def test_alarms_and_live_batches_are_handed_out_apart_and_in_order(open_spool):
