@@ -30,13 +30,17 @@ _LOOPBACK: Final = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """The devices of one bus: a serial line, or a TCP port (0: any free one) of an address of this machine."""
+    """The devices of one bus: a serial line, or a TCP port (0: any free one) of an address of this machine.
+
+    On a serial line with a ``baud`` they are deaf at every other rate.
+    """
 
     bus: str
     transport: Literal["tcp", "rtu"]
     units: tuple[Unit, ...]
     port: int = 0
     host: str = _LOOPBACK
+    baud: int | None = None
 
 
 class TcpEndpoint(NamedTuple):
@@ -113,7 +117,7 @@ async def _tcp(line: Line, bus: Bus) -> AsyncIterator[Endpoint]:
 
 @asynccontextmanager
 async def _rtu(line: Line, bus: Bus, folder: Path) -> AsyncIterator[Endpoint]:
-    wire = SerialLine(folder / line.bus)
+    wire = SerialLine(folder / line.bus, line.baud)
     server = ModbusSerialServer(bus.devices(), port=str(wire.path), trace_packet=bus.trace, custom_pdu=bus.pdus())
     bus.late = partial(_send, server)
     # pymodbus opens ports by name, and the far end of a pseudo-terminal has none: give it the end itself.

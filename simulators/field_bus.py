@@ -32,6 +32,7 @@ class FieldLine:
     """The devices of one bus: on a serial line, or calling a port (0: any free one) at which a gateway listens.
 
     ``secret`` is what they show when they call, ``patience_s`` the real seconds that they wait until they were heard.
+    On a serial line with a ``baud``, devices that are asked are deaf at every other rate.
     """
 
     bus: str
@@ -41,6 +42,7 @@ class FieldLine:
     port: int = 0
     secret: str | None = None
     patience_s: float = 10.0
+    baud: int | None = None
 
 
 @asynccontextmanager
@@ -58,7 +60,7 @@ async def serve(line: FieldLine, bench: Bench, path: Path) -> AsyncIterator[Path
         async with speaking(bench, talk, twins, lambda: Call(line.host, port, line.patience_s), line.secret):
             yield line.host, port
         return
-    wire = SerialLine(path)
+    wire = SerialLine(path, line.baud)
     try:
         if isinstance(talk, Answering):
             transport = LineTransport(wire, _Asked(bench, talk, twins))

@@ -14,6 +14,8 @@ from typing import Final, Protocol
 
 _CHUNK: Final = 4096
 _CARRIED_S: Final = 0.05
+_INPUT_SPEED: Final = 4
+"""Of what ``tcgetattr`` gives."""
 
 
 class Receiver(Protocol):
@@ -29,11 +31,14 @@ class Receiver(Protocol):
 class SerialLine:
     """A pseudo-terminal in raw mode; the gateway opens ``path``, the devices hold the other end.
 
-    The near end stays open here too, so that a gateway that closes it and comes back finds the same line.
+    The near end stays open here too, so that a gateway that closes it and comes back finds the same line. With a
+    ``baud``, devices are deaf as long as the gateway's end is set to another rate. (The kernel keeps no parity for a
+    pseudo-terminal.)
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, baud: int | None = None) -> None:
         self.path = path
+        self._speed = None if baud is None else getattr(termios, f"B{baud}", None)
         self.far, self._near = os.openpty()
         tty.setraw(self._near)
         os.set_blocking(self.far, False)
@@ -48,6 +53,10 @@ class SerialLine:
             return True
         fcntl.flock(self._near, fcntl.LOCK_UN)
         return False
+
+    def is_at_rate(self) -> bool:
+        """Whether both ends are set to the same rate; a rate that has no number of its own passes for any."""
+        return self._speed is None or termios.tcgetattr(self._near)[_INPUT_SPEED] == self._speed
 
     def put(self, data: bytes) -> None:
         """Send bytes, and stay until the kernel has carried them over; it does so by itself, in microseconds.
@@ -118,7 +127,8 @@ class LineTransport(asyncio.Transport):
             data = os.read(self._line.far, _CHUNK)
         except BlockingIOError:
             return
-        self._protocol.data_received(data)
+        if self._line.is_at_rate():
+            self._protocol.data_received(data)
 
 
 Factory = Callable[[], Receiver]

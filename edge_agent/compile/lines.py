@@ -39,7 +39,8 @@ def line(place: Place, bus: BusSettings, profiles: Sequence[AnyProfile]) -> AnyL
     usual = next((profile.serial for profile in profiles if profile.serial is not None), Line(baud=9600))
     characters = _characters(place, bus, here, usual)._asdict()
     if isinstance(here, SerialSettings):
-        return SerialPlan(port=here.port, rs485=here.rs485, echo=here.echo, **characters)
+        port = str(place.document.path.parent / here.port)
+        return SerialPlan(port=port, rs485=here.rs485, echo=here.echo, **characters)
     return SerialServerPlan(host=here.host, port=here.port, **characters)
 
 

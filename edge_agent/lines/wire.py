@@ -66,10 +66,11 @@ class SerialWire:
     async def open(self, ears: Ears, timeout_s: float) -> None:  # opens at once or not at all
         """Open the port; raises LineDownError where it is missing, taken, or can't do what was asked."""
         plan = self._plan
+        data, parity = _characters(plan)
         try:
             port = serial.Serial(
-                plan.port, plan.baud, bytesize=plan.data, parity=_parity(plan), stopbits=plan.stop, timeout=0,
-                write_timeout=0, exclusive=True,
+                plan.port, plan.baud, bytesize=data, parity=parity, stopbits=plan.stop, timeout=0, write_timeout=0,
+                exclusive=True,
             )  # fmt: skip
         except (OSError, ValueError) as exc:
             raise LineDownError(f"{plan.port}: {exc}") from exc
@@ -122,9 +123,13 @@ class SerialWire:
             self._ears.lost(reason)
 
 
-def _parity(plan: SerialPlan) -> str:
-    """A pseudo-terminal (a simulated line) has no parity, and refuses one when nothing else is set anew."""
-    return "N" if Path(plan.port).resolve().parent.name == "pts" else plan.parity
+def _characters(plan: SerialPlan) -> tuple[int, str]:
+    """Data bits and parity. A pseudo-terminal (a simulated line) has 8 and none, whatever is asked for.
+
+    It refuses others when nothing else is set anew, so it would open once and never again.
+    """
+    is_pty = Path(plan.port).resolve().parent.name == "pts"
+    return (8, "N") if is_pty else (plan.data, plan.parity)
 
 
 class TcpWire:

@@ -1,5 +1,6 @@
 """A first ``gateway.yaml``: what was answered and found, as a file that passes the check. Pure but for ``write``."""
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ class Draft:
 
 
 def render(draft: Draft, file: str) -> str:
-    """The text of the file."""
+    """The text of the file, which will stand at ``file``: a path in it starts at its folder."""
     place = draft.place
     name = _flow(zh=_text(place.zh), en=_text(place.en))
     station = _flow(
@@ -79,7 +80,7 @@ def render(draft: Draft, file: str) -> str:
         town=_text(place.town),
     )
     lines = [
-        _HEAD.format(file=file).rstrip(),
+        _HEAD.format(file=Path(file).name).rstrip(),
         f"site: {_text(draft.site)}",
         f"node: {_text(draft.node)}",
         f"broker: {_text(draft.broker)}",
@@ -90,7 +91,7 @@ def render(draft: Draft, file: str) -> str:
         "",
         "buses:",
         "  - name: line-1",
-        f"    {_line(draft.reach)}",
+        f"    {_line(draft.reach, Path(file).parent)}",
         "    devices:",
         *(f"      - {device}" for device in _devices(draft)),
         *(f"      # {one}" for one in draft.unknown),
@@ -100,7 +101,7 @@ def render(draft: Draft, file: str) -> str:
 
 def write(draft: Draft, path: Path) -> None:
     """Check the text as a gateway would read it, then write it; raises SettingsError and OSError."""
-    text = render(draft, path.name)
+    text = render(draft, str(path))
     try:
         compile_gateway(parse(text, path, GatewaySettings))
     except SettingsError as exc:
@@ -108,12 +109,13 @@ def write(draft: Draft, path: Path) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def _line(reach: Reach) -> str:
+def _line(reach: Reach, folder: Path) -> str:
     characters = {"baud": reach.baud, "parity": reach.parity, "stop": reach.stop}
     given = {key: str(value) for key, value in characters.items() if value is not None}
     if reach.serial is not None:
         echo = {"echo": "true"} if reach.echo else {}
-        return f"serial: {_flow(port=_text(reach.serial), **given, **echo)}"
+        device = reach.serial if Path(reach.serial).is_absolute() else os.path.relpath(reach.serial, folder)
+        return f"serial: {_flow(port=_text(device), **given, **echo)}"
     key, end = ("tcp", reach.tcp) if reach.tcp is not None else ("serial_server", reach.serial_server)
     host, port = end or ("", 0)
     return f"{key}: {_flow(host=_text(host), port=str(port), **given)}"

@@ -8,6 +8,7 @@ import typer
 from petrel.commands.output import print_json, print_line, print_table
 
 if TYPE_CHECKING:
+    from petrel.sim_bus import Where
     from petrel.sim_run import Playback
     from simulators.devices import Endpoint
 
@@ -108,6 +109,40 @@ def _say(found: "Playback", endpoint: "Endpoint | None", *, json: bool) -> None:
     if found.play.unrecorded:
         print_line(f"not recorded: {', '.join(found.play.unrecorded)} (0, or what lets the readings count)")
     print_line("nothing was started" if endpoint is None else f"answers at {endpoint}; Ctrl-C stops")
+
+
+@app.command("bus")
+def simulate_bus(
+    file: Annotated[Path, typer.Argument(help="The gateway's settings, gateway.yaml.")],
+    bus: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this bus; may be repeated.")] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="DEVICE=KIND",
+            help="A device out of order: dead, garbage, truncated, wrong_unit, wrong_values, slow; may be repeated.",
+        ),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Machine output: one JSON list with the addresses.")] = False,
+) -> None:
+    """Stand in for all devices of a gateway.yaml: answer on its lines and ports, or call where it listens.
+
+    They show ordinary values that move a little. On a serial line they are deaf at any other rate than the file's.
+    """
+    from petrel import run as process
+    from petrel import sim_bus
+
+    stage = sim_bus.prepare(file, bus or (), fault or ())
+    process.configure_logs()
+    process.run(sim_bus.run(stage, lambda found: print_json(found) if json else _say_bus(found)))
+
+
+def _say_bus(found: "list[Where]") -> None:
+    for one in found:
+        print_line(f"{one.bus}: {one.end}")
+        for device in one.devices:
+            wrong = "" if device.fault is None else f", {device.fault}"
+            print_line(f"  {device.address}: {device.device}, {device.profile}{wrong}")
+    print_line("Ctrl-C stops")
 
 
 @app.command()

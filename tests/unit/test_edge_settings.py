@@ -56,6 +56,13 @@ def test_a_good_file_gives_plans_and_a_catalogue():
     assert found["s1", "pressure"].unit == "hPa"
 
 
+def test_a_port_starts_at_the_folder_of_the_file():
+    document = parse(GOOD.replace("/dev/ttyS1", "lines/one"), Path("/etc/site/gateway.yaml"), Gateway)
+    relative, _ = compile_buses(document, "xiuyu", document.settings.buses)
+    assert relative.line.port == "/etc/site/lines/one"
+    assert compiled(GOOD)[0].line.port == "/dev/ttyS1"
+
+
 @pytest.mark.parametrize(
     ("line", "problem"),
     [

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.settings import load_gateway
+from gateway.settings import compile_gateway, load_gateway
 from gateway.tools import init as tool
 from gateway.tools.init import Draft, Member, Place
 from gateway.tools.target import Reach
@@ -148,6 +148,16 @@ async def test_a_file_that_was_written_without_asking_passes_the_check(rtu_peer,
     again = await petrel("gateway", "init", file, *PLACE, *line)
     assert again.code == 2
     assert "exists already" in again.refusal
+
+
+async def test_a_port_is_written_as_seen_from_the_file(tmp_path, monkeypatch):
+    """A file in a folder of its own, and a port that is named from where the command was typed."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "site").mkdir()
+    ended = await petrel("gateway", "init", "site/gateway.yaml", *PLACE, "--serial", "line", "--device", "1=qdy30a")
+    assert (ended.code, ended.err) == (0, "")
+    plan = compile_gateway(load_gateway(tmp_path / "site" / "gateway.yaml"))
+    assert plan.buses[0].line.port == str(tmp_path / "site" / ".." / "line")
 
 
 async def test_what_is_missing_is_named_at_once(tmp_path):
