@@ -65,9 +65,13 @@ def test_a_unit_asks_for_what_the_program_tells():
         assert not [line for line in lines if re.match(r"(Environment|LoadCredential)", line)], "secrets are drop-ins"
 
 
-def test_a_gateway_waits_neither_for_a_network_nor_for_the_time():
-    """Rows are kept without the one and held without the other; behind systemd-time-wait-sync it would never start."""
-    unit = (UNITS / "petrel-gateway.service").read_text(encoding="utf-8")
+@pytest.mark.parametrize("part", ["gateway", "centre"])
+def test_neither_end_waits_for_a_network_or_for_the_time(part):
+    """A gateway keeps rows without the one and holds them without the other; a centre that waits warns nobody.
+
+    Behind systemd-time-wait-sync they would never start.
+    """
+    unit = (UNITS / f"petrel-{part}.service").read_text(encoding="utf-8")
     ordered = " ".join(line for line in unit.splitlines() if re.match(r"(After|Wants|Requires|BindsTo)=", line))
     assert "network-online.target" not in ordered
     assert "time-sync.target" not in ordered
