@@ -58,9 +58,11 @@ class Coalescer:
         """Hand on what is there whenever the uplink can take it."""
         while True:
             await self._filled.wait()
+            patience_s = PATIENCE_S
             if time.monotonic() - self._ended_s[0] < self._gather_s:
                 await asyncio.sleep(self._gather_s)
-            await self._ready(PATIENCE_S)
+                patience_s -= self._gather_s
+            await self._ready(patience_s)
             self.flush()
 
     def flush(self, append: Callable[[Batch], None] | None = None) -> None:

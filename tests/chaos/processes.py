@@ -173,12 +173,13 @@ class Stack:
         return any(kill_ns - early_ns <= answer.at_ns <= start_ns for kill_ns, start_ns in lives)
 
     async def delivered(self, until_ns: int) -> None:
-        """Wait until the gateway's spool holds no row of a time up to ``until_ns`` any more."""
+        """Wait until the gateway's spool has held the rows of a time up to ``until_ns``, and holds them no more."""
 
         async def later() -> bool:
             oldest_ns = (await asyncio.to_thread(peek, self.folder / "spool")).oldest_ns
             return oldest_ns is None or oldest_ns > until_ns
 
+        await asyncio.sleep(UNSPOOLED_S)  # rows may be gathered still: nobody sees that from outside
         await until(later, 2 * UP_S)
 
 
