@@ -9,6 +9,7 @@ from typing import Final, Protocol
 import structlog
 
 from edge_agent.compiled import ListenPlan
+from edge_agent.lines import vigil
 from edge_agent.lines.line import LineCounters, LineDownError
 from edge_agent.lines.wire import Ears, Wire
 
@@ -22,6 +23,9 @@ Caller = Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]
 _log = structlog.get_logger(__name__)
 _CHUNK: Final = 65_536
 _AGAIN_S: Final = (1.0, 30.0)
+_GIVES_WAY_S: Final = 30.0
+"""A caller that is silent for so long gives way to one more where all places are taken: most often the one more is the
+same device, whose connection broke without a word."""
 _MOST_UNSENT: Final = 65_536
 """Bytes of replies that a caller may leave unread before it is hung up on."""
 
@@ -82,7 +86,7 @@ class CallFeed:
         self._log = _log.bind(bus=bus)
         self.counters = LineCounters()
         self._plan, self._idle_s = plan, idle_s
-        self._callers = 0
+        self._heard_s: dict[asyncio.StreamWriter, float] = {}
 
     async def run(self, opened: Opened) -> None:
         """Listen until cancelled; a port that can't be had is tried again, since an address may come later."""
@@ -106,18 +110,30 @@ class CallFeed:
 
     async def _caller(self, opened: Opened, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         name = "{}:{}".format(*writer.get_extra_info("peername", ("?", 0))[:2])
-        if self._callers >= self._plan.connections:
+        if not self._has_room():
             self.counters.connect_failures += 1
             self._log.warning("caller turned away", caller=name, connections=self._plan.connections)
             writer.close()
             return
-        self._callers += 1
+        vigil.watch(writer.transport)
+        self._heard_s[writer] = time.monotonic()
         self.counters.connects += 1
         try:
             await self._hear(opened(name, _answering(writer)), reader, writer)
         finally:
-            self._callers -= 1
+            self._heard_s.pop(writer, None)
             writer.close()
+
+    def _has_room(self) -> bool:
+        """Whether one more caller can be taken, if need be for one that is silent."""
+        if len(self._heard_s) < self._plan.connections:
+            return True
+        longest = min(self._heard_s, key=self._heard_s.__getitem__)
+        if time.monotonic() - self._heard_s[longest] < _GIVES_WAY_S:
+            return False
+        del self._heard_s[longest]
+        longest.transport.abort()
+        return True
 
     async def _hear(self, heard: Heard, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Until the caller hangs up, falls silent, or does not take our answers."""
@@ -127,6 +143,8 @@ class CallFeed:
                     data = await reader.read(_CHUNK)
                 if not data:
                     return
+                if writer in self._heard_s:
+                    self._heard_s[writer] = time.monotonic()
                 heard(data)
 
 
