@@ -67,7 +67,7 @@ def _steps(document: Document[Profile]) -> Iterator[Looking]:
     yield partial(check_any, document)
     yield partial(_check_transports, document)
     yield partial(within, document, ("max_registers",), profile.max_registers, 1, MAX_REGISTERS)
-    yield partial(within, document, ("unit",), profile.unit, 0, 247)
+    yield partial(within, document, ("unit",), profile.unit, 0, 255)
     for at, hole in enumerate(profile.holes):
         yield partial(said, document, ("holes", at), model.span, hole)
     for name, gate in profile.gates.items():

@@ -70,7 +70,7 @@ class DeviceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     period_s: float
     """Seconds from poll to poll, or from report to report of a device that calls, 0.01 to 86400."""
     unit: int = 1
-    """Modbus unit (slave) number, 0 to 247, each once on a bus."""
+    """Modbus unit (slave) number, 1 to 255 and over TCP also 0, each once on a bus."""
     address: str | None = None
     """Of a device that does not speak Modbus: what it is called on the line; each once on a bus."""
     variant: str | None = None

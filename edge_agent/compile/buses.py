@@ -32,6 +32,9 @@ from telemetry.topics import is_name
 _GOLDEN_RATIO: Final = 0.618033988749895
 _SHORTEST_PERIOD_S: Final = 0.01
 _LONGEST_PERIOD_S: Final = 86_400.0
+_HIGHEST_UNIT: Final = 255
+"""Modbus reserves what is beyond 247; but over TCP it is 255 where the number means nothing (MODBUS Messaging on TCP/IP
+V1.0b), and SL 651-2014, 5.2.1.2.1 lets sensors on serial lines have any."""
 AnyProfile = Profile | FieldProfile
 
 
@@ -77,7 +80,7 @@ def _bus(place: Place, bus: BusSettings, stations: Collection[str] | None) -> An
     if not bus.devices:
         raise place.error("no device, expected at least one", "devices")
     profiles = [_profile(place.at("devices", at), device, bus) for at, device in enumerate(bus.devices)]
-    _check_devices(place, bus.devices, stations)
+    _check_devices(place, bus, stations)
     _check_one_protocol(place, profiles)
     line = lines.line(place, bus, profiles)
     if isinstance(profiles[0], FieldProfile):
@@ -139,14 +142,15 @@ def _secret(place: Place, bus: BusSettings, talk: Pushed) -> str | None:
     return found
 
 
-def _check_devices(place: Place, devices: Sequence[DeviceSettings], stations: Collection[str] | None) -> None:
+def _check_devices(place: Place, bus: BusSettings, stations: Collection[str] | None) -> None:
     names: set[str] = set()
-    for at, device in enumerate(devices):
+    lowest = 0 if bus.tcp else 1  # to unit 0 of a serial line all listen and nobody answers
+    for at, device in enumerate(bus.devices):
         here = place.at("devices", at)
         if not is_name(device.name) or device.name in names:
             raise here.error(f"{device.name!r}, expected a name of its own (a-z, 0-9, -)", "name")
-        if not 0 <= device.unit <= 247:
-            raise here.error(f"unit {device.unit}, expected 0 to 247, each once on a bus", "unit")
+        if not lowest <= device.unit <= _HIGHEST_UNIT:
+            raise here.error(f"unit {device.unit}, expected {lowest} to {_HIGHEST_UNIT}, each once on a bus", "unit")
         if not _SHORTEST_PERIOD_S <= device.period_s <= _LONGEST_PERIOD_S:
             raise here.error(f"{device.period_s}, expected {_SHORTEST_PERIOD_S} to {_LONGEST_PERIOD_S} s", "period_s")
         if stations is not None and device.station not in stations:
@@ -161,7 +165,7 @@ def _check_once(place: Place, devices: Sequence[DeviceSettings], addresses: Sequ
         if one in addresses[:at]:
             where = place.at("devices", at)
             if devices[at].address is None:
-                raise where.error(f"unit {one}, expected 0 to 247, each once on a bus", "unit")
+                raise where.error(f"unit {one} stands here twice, expected it once on a bus", "unit")
             raise where.error(f"address {one!r} stands here twice, expected it once on a bus", "address")
 
 

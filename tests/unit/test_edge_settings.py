@@ -102,11 +102,19 @@ def test_devices_are_polled_at_different_moments():
     assert first.phase_ns / first.period_ns != second.phase_ns / second.period_ns
 
 
+@pytest.mark.parametrize(("old", "new"), [("unit: 2", "unit: 250"), ("profile: midas,", "profile: midas, unit: 255,")])
+def test_units_that_real_devices_have_are_taken(old, new):
+    """A converter's 255, a sensor's 250; over TCP even 0."""
+    assert compiled(GOOD.replace(old, new))
+    assert compiled(GOOD.replace("profile: midas,", "profile: midas, unit: 0,"))[1].devices[0].unit == 0
+
+
 MISTAKES = {
     "unknown profile": (("profile: sen0676", "profile: sen0677"), 7, r"unknown profile 'sen0677', expected one of "),
     "transport": (("profile: sen0676", "profile: midas"), 7, r"midas speaks tcp, expected a device that speaks rtu"),
-    "duplicate unit": (("unit: 2", "unit: 1"), 8, r"unit 1, expected 0 to 247, each once on a bus"),
-    "impossible unit": (("unit: 2", "unit: 248"), 8, r"unit 248, expected 0 to 247"),
+    "duplicate unit": (("unit: 2", "unit: 1"), 8, r"unit 1 stands here twice, expected it once on a bus"),
+    "impossible unit": (("unit: 2", "unit: 256"), 8, r"unit 256, expected 1 to 255"),
+    "unit that never answers": (("unit: 2", "unit: 0"), 8, r"unit 0, expected 1 to 255"),
     "period": (("period_s: 5", "period_s: 0"), 10, r"0.0, expected 0.01 to 86400.0 s"),
     "unknown point": (("level: {name", "stage: {name"), 12, r"unknown point 'stage', expected one of distance, level"),
     "quantity": (("quantity: sea_level", "quantity: flow"), 11, r"no conversion from 'mm' to 'm3/h', expected one of"),
