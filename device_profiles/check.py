@@ -39,7 +39,10 @@ _HEX: Final = re.compile(r"(?:[0-9A-Fa-f]{2}\s*)+")
 
 
 def check(document: Document[Profile]) -> Profile:
-    """The profile, once it makes sense; raises SettingsError at the first mistake."""
+    """The profile, once it makes sense; raises SettingsError at the first mistake.
+
+    One without a golden frame can be used: where should the first one be recorded, if not on the device?
+    """
     for step in _steps(document):
         step()
     return document.settings
@@ -47,7 +50,7 @@ def check(document: Document[Profile]) -> Profile:
 
 def mistakes(document: Document[Profile]) -> list[SettingsError]:
     """All mistakes of a profile, in the order in which they are looked for."""
-    return raised(_steps(document))
+    return raised((*_steps(document), partial(_check_any_golden, document)))
 
 
 def raised(steps: Iterable[Looking]) -> list[SettingsError]:
@@ -78,7 +81,6 @@ def _steps(document: Document[Profile]) -> Iterator[Looking]:
             yield partial(_check_change, document, ("variants", name, "points", point), point, change)
     yield partial(check_outputs, document, profile.outputs)
     yield partial(check_attributes, document, partial(_check_readable, document))
-    yield partial(_check_any_golden, document)
     for at, golden in enumerate(profile.golden):
         yield partial(_check_golden, document, ("golden", at), golden)
 
@@ -277,7 +279,9 @@ def _check_change(document: Document[Profile], where: Where, name: str, change: 
 
 def _check_any_golden(document: Document[Profile]) -> None:
     if not document.settings.golden:
-        raise document.error(("golden",), "no frame, expected at least one request with its answer")
+        raise document.error(
+            ("golden",), "no frame, expected at least one request with its answer (`petrel bus trace` shows them)"
+        )
 
 
 def _check_golden(document: Document[Profile], where: Where, golden: Golden) -> None:

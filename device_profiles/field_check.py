@@ -24,7 +24,7 @@ _LONGEST_PERIOD_S = 86_400.0
 
 
 def check(document: Document[FieldProfile]) -> FieldProfile:
-    """The profile, once it makes sense; raises SettingsError at the first mistake."""
+    """The profile, once it makes sense; raises SettingsError at the first mistake. It needs no golden message."""
     for step in _steps(document):
         step()
     return document.settings
@@ -32,7 +32,7 @@ def check(document: Document[FieldProfile]) -> FieldProfile:
 
 def mistakes(document: Document[FieldProfile]) -> list[SettingsError]:
     """All mistakes of a profile, in the order in which they are looked for."""
-    return raised(_steps(document))
+    return raised((*_steps(document), partial(_check_any_golden, document)))
 
 
 def _steps(document: Document[FieldProfile]) -> Iterator[Looking]:
@@ -41,7 +41,6 @@ def _steps(document: Document[FieldProfile]) -> Iterator[Looking]:
     yield partial(_check_transports, document)
     yield partial(_check_line, document)
     yield from point_steps(document, (_check_field, check_quantity, check_numbers))
-    yield partial(_check_any_golden, document)
     for at, golden in enumerate(profile.golden):
         yield partial(_check_golden, document, ("golden", at), golden)
 
@@ -79,7 +78,7 @@ def _check_field(document: Document[FieldProfile], where: Where, point: FieldPoi
 
 def _check_any_golden(document: Document[FieldProfile]) -> None:
     if not document.settings.golden:
-        raise document.error(("golden",), "no message, expected at least one")
+        raise document.error(("golden",), "no message, expected at least one (`petrel bus trace` shows them)")
 
 
 def _check_golden(document: Document[FieldProfile], where: Where, golden: FieldGolden) -> None:

@@ -5,6 +5,7 @@ be used). Machine output (``--json``) goes to stdout alone. Rooms are imported i
 without the centre's extra still has its own commands, and ``--help`` is quick.
 """
 
+import io
 import sys
 from typing import Final
 
@@ -53,6 +54,9 @@ for name, group in (
 
 def app_main() -> None:
     """Entry point: turns every expected failure into one line on stderr and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without Chinese gets escapes, not a traceback
     try:
         app()
     except SettingsError as exc:

@@ -1,8 +1,9 @@
 """``petrel gateway init``: asks what only a person knows, finds out what a line can tell, and writes the file."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -17,8 +18,12 @@ from gateway.tools.tries import settings
 from petrel.commands.line import reach
 from petrel.commands.output import finished, print_line, progress
 from petrel.errors import CommandError, in_one_line
+from telemetry.broker import parse_broker
+from telemetry.topics import is_name
 
 T = TypeVar("T", str, float)
+Check = Callable[[T], str]
+"""What is wrong with an answer, and what was expected; empty for nothing."""
 _WAIT_S: Final = 0.2
 _WITHIN_S: Final = 600.0
 _NONE: Final = "none"
@@ -57,9 +62,9 @@ def set_up(given: Given) -> Draft:
     if given.file.exists() and not given.force:
         raise CommandError(f"{given.file}: exists already, expected a new file (--force writes over it)", code=2)
     asker = Asker(given.ask)
-    site = asker.text("--site", given.site, "Site 项目代号 (a-z, 0-9, -)")
-    node = asker.text("--node", given.node, "This gateway 网关代号", "gw-1")
-    broker = asker.text("--broker", given.broker, "Broker 消息服务器", "mqtt://127.0.0.1:1883")
+    site = asker.text("--site", given.site, "Site 项目代号 (a-z, 0-9, -)", fit=_name)
+    node = asker.text("--node", given.node, "This gateway 网关代号", "gw-1", _name)
+    broker = asker.text("--broker", given.broker, "Broker 消息服务器", "mqtt://127.0.0.1:1883", _broker)
     place = _place(given, asker)
     where = _reach(given, asker)
     members, unknown, where = _members(given, asker, where)
@@ -82,21 +87,34 @@ class Asker:
         self._can_ask = can_ask and sys.stdin.isatty()
         self._missing: list[str] = []
 
-    def text(self, option: str, given: str | None, question: str, usual: str | None = None) -> str:
-        """An answer."""
-        if given is not None:
-            return given
-        if self._can_ask:
-            return str(typer.prompt(question, default=usual, err=True))
-        return self._else(option, usual, "")
+    def text(
+        self, option: str, given: str | None, question: str, usual: str | None = None, fit: Check[str] | None = None
+    ) -> str:
+        """An answer that ``fit`` finds nothing wrong with."""
+        if given is None and not self._can_ask:
+            return self._else(option, usual, "")
+        return self._fitting(
+            option, given, fit or _anything, lambda: str(typer.prompt(question, default=usual, err=True))
+        )
 
-    def number(self, option: str, given: float | None, question: str) -> float:
-        """A number."""
+    def number(self, option: str, given: float | None, question: str, most: float) -> float:
+        """A number from ``-most`` to ``most``."""
+        if given is None and not self._can_ask:
+            return self._else(option, None, 0.0)
+        return self._fitting(
+            option, given, partial(_within, most), lambda: float(typer.prompt(question, type=float, err=True))
+        )
+
+    @staticmethod
+    def _fitting(option: str, given: T | None, fit: "Check[T]", ask: Callable[[], T]) -> T:
+        """What was given must fit; who was asked is asked again. Before a scan, not after it."""
         if given is not None:
+            if problem := fit(given):
+                raise CommandError(f"{option} {given!r}, {problem}", code=2)
             return given
-        if self._can_ask:
-            return float(typer.prompt(question, type=float, err=True))
-        return self._else(option, None, 0.0)
+        while problem := fit(answer := ask()):
+            typer.echo(f"{answer!r}, {problem}", err=True)
+        return answer
 
     def choice(self, question: str, choices: Sequence[str]) -> str:
         """One of several; the first where nobody can be asked."""
@@ -125,15 +143,35 @@ class Asker:
         return nothing if usual is None else usual
 
 
+def _anything(_: str) -> str:
+    return ""
+
+
+def _name(text: str) -> str:
+    return "" if is_name(text) else "expected lower-case letters, digits and hyphens, 63 at most"
+
+
+def _broker(text: str) -> str:
+    try:
+        parse_broker(text)
+    except ValueError as exc:
+        return str(exc)
+    return ""
+
+
+def _within(most: float, number: float) -> str:
+    return "" if -most <= number <= most else f"expected {-most:g} to {most:g} degrees (WGS 84)"
+
+
 def _place(given: Given, asker: Asker) -> Place:
-    name = asker.text("--station", given.station, "Station 测站代号 (a-z, 0-9, -)")
+    name = asker.text("--station", given.station, "Station 测站代号 (a-z, 0-9, -)", fit=_name)
     return Place(
         id=name,
         zh=asker.text("--name-zh", given.zh, "Its name in Chinese 测站中文名", name),
         en=asker.text("--name-en", given.en, "Its name in English 测站英文名", name),
         kind=asker.text("--kind", given.kind, "Kind 类型 (weather, tide, river, air, pipeline, gas)", "river"),
-        lat=asker.number("--lat", given.lat, "Latitude 纬度, degrees WGS 84"),
-        lon=asker.number("--lon", given.lon, "Longitude 经度, degrees WGS 84"),
+        lat=asker.number("--lat", given.lat, "Latitude 纬度, degrees WGS 84", 90.0),
+        lon=asker.number("--lon", given.lon, "Longitude 经度, degrees WGS 84", 180.0),
         town=asker.text("--town", given.town, "Town 乡镇行政区划代码"),
     )
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 import aiomqtt
 
+from petrel import run as process
 from petrel.errors import CommandError
 from telemetry import audit
 from telemetry.broker import PASSWORD, BrokerAddress
@@ -74,10 +75,16 @@ class Correspondence:
         message = sign(encode(order), self._who.key, name)
         try:
             answer = await self._talk(name, message, order.id, wait_s, interim or _ignore)
+        except asyncio.CancelledError:
+            _account(self._who, {"what": "interrupted", "id": order.id})
+            raise
         except TimeoutError as exc:
             line = f"{self._who.source}: no answer within {wait_s:g} s: whether the order was carried out is unknown"
             _account(self._who, {"what": "no answer", "id": order.id, "within_s": wait_s})
-            hint = "is the gateway connected, does it know the key, is its clock right (its log says)?"
+            hint = (
+                "is the gateway connected, does its file have `remote`, does it know the key, is its clock right "
+                "(its log says)?"
+            )
             raise CommandError(f"{line}; {hint}") from exc
         entry = {"what": "answer", "id": answer.id, "outcome": answer.outcome, "reason": answer.reason}
         _account(self._who, entry)
@@ -112,6 +119,18 @@ class Correspondence:
         except ValueError:
             return None
         return answer if answer.id == id_ else None
+
+
+def answered(work: Coroutine[Any, Any, Answer], source: str) -> Answer:
+    """The answer that some correspondence ends with; raises CommandError where Ctrl-C ended it.
+
+    What was sent may be carried out all the same, and nobody must think otherwise.
+    """
+    answer = process.run(work)
+    if answer is None:
+        line = f"{source}: interrupted: whether an order that was sent is carried out is unknown"
+        raise CommandError(f"{line}; ask again, or look at the output")
+    return answer
 
 
 @asynccontextmanager

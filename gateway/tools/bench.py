@@ -5,17 +5,22 @@ turnaround of a device for each, and the silent interval before the next request
 2.5.1.1).
 """
 
+import asyncio
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from edge_agent.compile.lines import AnyLine
 from edge_agent.compiled import AnyDevicePlan, BusPlan, ListenPlan, PolledPlan, SerialPlan, TcpPlan
+from edge_agent.lines.line import LineDownError
 from edge_agent.lines.trace import Way
 from edge_agent.opened import opened
 from edge_agent.poll import Pollable
 from gateway.tools.ports import connect
+
+Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +51,8 @@ class BenchReport:
     possible_s: float | None
     use: float | None
     devices: tuple[DeviceSpeed, ...]
+    ended: str = ""
+    """Why before its time, if so."""
 
 
 @dataclass(slots=True)
@@ -92,24 +99,32 @@ class _Tally:
         )
 
 
-async def bench(plan: BusPlan | PolledPlan, for_s: float, turnaround_ms: float) -> BenchReport:
-    """Poll all devices in turn until ``for_s`` real seconds are over; raises LineDownError where there is no line."""
+async def bench(plan: BusPlan | PolledPlan, for_s: float, turnaround_ms: float, progress: Progress) -> BenchReport:
+    """Poll all devices in turn until ``for_s`` real seconds are over; raises LineDownError where there is no line.
+
+    A line that is lost on the way, or a cancellation, ends it early: what was measured is told, and why it ended.
+    """
     ear = _Ear()
     line, devices = opened(plan, ear)
     tallies = [_Tally() for _ in devices]
     await connect(line, plan.line)
     began = time.monotonic()
+    ended = ""
     try:
-        while time.monotonic() - began < for_s:
+        while (passed_s := time.monotonic() - began) < for_s:
+            progress(round(passed_s), round(for_s), plan.name)
             for device, tally in zip(devices, tallies, strict=True):
                 if not line.connected:
-                    await line.connect()
+                    await connect(line, plan.line)
                 await _poll(device, tally, ear)
-        took_s = time.monotonic() - began
+    except LineDownError as exc:
+        ended = str(exc)
+    except asyncio.CancelledError:
+        ended = "interrupted"
     finally:
         line.close()
     speeds = tuple(tally.speed(device) for tally, device in zip(tallies, plan.devices, strict=True))
-    return _report(plan, ear, took_s, turnaround_ms, speeds)
+    return replace(_report(plan, ear, time.monotonic() - began, turnaround_ms, speeds), ended=ended)
 
 
 async def _poll(device: Pollable, tally: _Tally, ear: _Ear) -> None:

@@ -7,7 +7,7 @@ the declared way goes first, then what differs from it in fewer things.
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from device_profiles import convert, model
@@ -21,6 +21,7 @@ from edge_agent.opened import modbus_line
 from edge_agent.plan import Limits, Span
 from gateway.tools.ports import connect
 from telemetry.quantity import QUANTITIES
+from telemetry.units import UNITS, conversion
 
 SHIFTS: Final = (0, -1, 1)
 _TYPES: Final = ("u16", "s16", "f32", "u32", "s32", "bcd16", "bcd32", "f64", "u64", "s64")
@@ -66,6 +67,8 @@ class Candidate:
     """In how many things it is not what the profile says."""
     off: float
     """Distance from the display in its half digits; 0 where nothing was seen."""
+    shows_unit: str = ""
+    """The unit of the display, where only another one than the profile's makes it fit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,8 +169,25 @@ def _scaled(here: Register, raw: float, point: Point, shown: Shown | None) -> It
     for scale in sorted(scales):
         value = raw * scale + point.offset
         fits, off = _fit(value, here.type, point, shown)
-        if fits != "no" or (_is_declared(here, point) and scale == point.scale):
-            yield _candidate(here, scale, value, point, fits, off)
+        is_declared = _is_declared(here, point) and scale == point.scale
+        unit = _other_unit(value, point, shown) if is_declared and shown is not None and fits == "no" else ""
+        if unit:
+            fits, off = "display", 0.0
+        if fits != "no" or is_declared:
+            yield replace(_candidate(here, scale, value, point, fits, off), shows_unit=unit)
+
+
+def _other_unit(value: float, point: Point, shown: Shown) -> str:
+    """The unit in which a number that is read as declared is what the display shows; empty where there is none.
+
+    Else a display in metres would look like a wrong scale of a profile in millimetres.
+    """
+    for unit in UNITS:
+        if UNITS[unit].dimension == UNITS[point.unit].dimension:
+            gain, shift = conversion(point.unit, unit)
+            if abs(value * gain + shift - shown.value) <= shown.half_digit * 1.000001:
+                return unit
+    return ""
 
 
 def _fit(value: float, kind: Type, point: Point, shown: Shown | None) -> tuple[str, float]:

@@ -25,7 +25,7 @@ from edge_agent.lines.half_duplex import TURNAROUND_S, HalfDuplex
 from edge_agent.lines.line import GarbledError, LineDownError, NoAnswerError
 from edge_agent.opened import half_duplex
 from gateway.tools.fits import Fit, fits
-from gateway.tools.ports import connect
+from gateway.tools.ports import connect, facts
 from gateway.tools.target import Named, Reach
 from gateway.tools.tries import Protocol, Setting
 
@@ -106,12 +106,14 @@ class ScanReport:
     asked: int = 0
     took_s: float = 0.0
     cut_off: bool = False
+    lost: str = ""
+    """Why the line was no longer there."""
 
 
-async def scan(plan: Scan, report: ScanReport, progress: Progress, within_s: float) -> None:
+async def scan(plan: Scan, report: ScanReport, progress: Progress, within_s: float) -> bool:
     """Ask, and note in ``report`` what comes, for ``within_s`` real seconds at most, or until cancelled.
 
-    Raises LineDownError where there is no line.
+    Gives whether it came to its end in that time. Raises LineDownError where there is no line.
     """
     began = time.monotonic()
     report.cut_off = True
@@ -120,9 +122,10 @@ async def scan(plan: Scan, report: ScanReport, progress: Progress, within_s: flo
             await _scan(plan, report, progress)
             report.cut_off = False
     except TimeoutError:
-        return
+        return False
     finally:
         report.took_s = round(time.monotonic() - began, 3)
+    return True
 
 
 def empty(plan: Scan) -> ScanReport:
@@ -136,7 +139,10 @@ async def _scan(plan: Scan, report: ScanReport, progress: Progress) -> None:
         before = len(report.found)
         try:
             await _at(setting, plan, report, progress)
-        except LineDownError:
+        except LineDownError as exc:
+            if _is_gone(plan.reach, report):
+                report.lost = str(exc)
+                return
             if not report.tried:
                 raise
             report.refused.append(name)
@@ -145,6 +151,11 @@ async def _scan(plan: Scan, report: ScanReport, progress: Progress) -> None:
         if len(report.found) > before:
             report.setting = setting
             return
+
+
+def _is_gone(reach: Reach, report: ScanReport) -> bool:
+    """Whether a line that failed was pulled out, rather than not able to take a setting."""
+    return report.asked > 0 and (reach.serial is None or not facts(reach.serial).exists)
 
 
 async def _at(setting: Setting | None, plan: Scan, report: ScanReport, progress: Progress) -> None:
@@ -253,6 +264,8 @@ def not_tried(plan: Scan, report: ScanReport) -> list[str]:
     left = [str(setting) for setting in plan.settings if str(setting) not in done]
     if report.cut_off:
         told.append(f"it ended after {report.asked} of {plan.questions} questions")
+    if report.lost:
+        told.append(f"after {report.asked} of {plan.questions} questions the line was gone: {report.lost}")
     if report.refused:
         told.append(f"settings {', '.join(report.refused)}, which the port can't take")
     if left:

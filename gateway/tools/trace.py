@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Literal
 
-from edge_agent.compiled import AnyBusPlan, BusPlan, PushedPlan, TcpPlan
+from edge_agent.compiled import AnyBusPlan, BusPlan, ListenPlan, PushedPlan, TcpPlan
 from edge_agent.drivers.contract import FrameError
 from edge_agent.drivers.modbus import frames, identification
 from edge_agent.lines.trace import Way
@@ -180,3 +180,10 @@ def _is_whole(framing: Framing, data: bytes) -> bool:
     except FrameError:
         return False
     return True
+
+
+def where_played(plan: AnyBusPlan) -> str:
+    """The options with which `petrel sim replay` plays a recording of a bus."""
+    if isinstance(plan.line, ListenPlan):
+        return "--call HOST:PORT"
+    return "--tcp 127.0.0.1:0" if isinstance(plan.line, TcpPlan) else f"--serial {plan.name}"

@@ -3,11 +3,11 @@
 import textwrap
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from petrel.commands.line import Echo, Json, Serial, SerialServer, Stop_, Tcp, reach, units_of
+from petrel.commands.line import Echo, Json, Serial, SerialServer, Stop_, Tcp, bauds_of, parities_of, reach, units_of
 from petrel.commands.output import finished, print_json, print_line, print_table, progress
 from petrel.errors import CommandError, in_one_line
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gateway.tools.bench import BenchReport, DeviceSpeed
     from gateway.tools.reading import DeviceReading
     from gateway.tools.scan import Found, Scan, ScanReport
-    from gateway.tools.target import Parity, Reach
+    from gateway.tools.target import Reach
     from gateway.tools.tries import Protocol
 
 app = typer.Typer(no_args_is_help=True, help="A line: who is on it, how well it is used, what goes over it.")
@@ -72,8 +72,12 @@ def scan(
         print_line(str(plan))
     report = tool.empty(plan)
     with in_one_line(LineDownError), progress(plan.questions) as told:
-        process.run(tool.scan(plan, report, told, within))
+        is_interrupted = process.run(tool.scan(plan, report, told, within)) is None
     _tell_scan(plan, report, json=json)
+    if report.lost:
+        raise CommandError(f"{where.end}: the line was gone in the middle: {report.lost}")
+    if is_interrupted:
+        raise CommandError(f"{where.end}: interrupted after {report.asked} of {plan.questions} questions")
     if not report.found:
         raise CommandError(f"{where.end}: nobody answered; look at power, A and B, and what was not tried")
 
@@ -87,24 +91,10 @@ def _plan(where: "Reach", protocol: str, units: str, bauds: str, parities: str) 
     kind: Protocol = protocol
     if where.tcp is not None and (protocol != "modbus" or bauds or parities):
         raise CommandError("--tcp with a protocol or setting of a serial line, expected Modbus alone", code=2)
-    tries = () if where.tcp is not None else settings(where, kind, _bauds(bauds), _parities(parities))
+    tries = () if where.tcp is not None else settings(where, kind, bauds_of(bauds), parities_of(parities))
     return Scan(
         reach=where, protocol=kind, settings=tuple(tries), units=units_of(units) if protocol == "modbus" else ()
     )
-
-
-def _bauds(text: str) -> tuple[int, ...]:
-    parts = [part for part in text.split(",") if part]
-    if any(not part.isdecimal() or not 300 <= int(part) <= 1_000_000 for part in parts):
-        raise CommandError(f"--baud {text!r}, expected rates from 300 to 1000000, like 9600,19200", code=2)
-    return tuple(map(int, parts))
-
-
-def _parities(text: str) -> "tuple[Parity, ...]":
-    parts = [part for part in text.split(",") if part]
-    if any(part not in ("N", "E", "O") for part in parts):
-        raise CommandError(f"--parity {text!r}, expected some of N,E,O", code=2)
-    return tuple(cast("Parity", part) for part in parts)
 
 
 def _tell_scan(plan: "Scan", report: "ScanReport", *, json: bool) -> None:
@@ -167,12 +157,14 @@ def bench(
     plan = _bus(file, bus)
     if isinstance(plan, PushedPlan):
         raise CommandError(f"bus {plan.name}: its devices report by themselves, expected a bus that is polled", code=2)
-    with in_one_line(LineDownError):
-        report = finished(tool.bench(plan, seconds, turnaround))
+    with in_one_line(LineDownError), progress(round(seconds)) as told:
+        report = finished(tool.bench(plan, seconds, turnaround, told))
     if json:
         print_json(report)
     else:
         _tell_bench(report)
+    if report.ended:
+        raise CommandError(f"bus {plan.name}: ended after {report.took_s:.1f} of {seconds:g} s: {report.ended}")
     failing = [one for one in report.devices if one.failures]
     if failing:
         raise CommandError(f"bus {plan.name}: {failing[0].device}: {failing[0].last_failure}")
@@ -244,7 +236,8 @@ def trace(
             with in_one_line(OSError):
                 recording.write(out, head, ear.pieces)
     if out is not None and not json:
-        print_line(f"recorded   {len(ear.pieces)} pieces in {out}; play them with `petrel sim replay {out}`")
+        played = f"petrel sim replay {out} {tool.where_played(plan)}"
+        print_line(f"recorded   {len(ear.pieces)} pieces in {out}; play them with `{played}`")
     if failures:
         raise CommandError(f"bus {plan.name}: {failures[-1].device}: {failures[-1].problem}")
 

@@ -1,6 +1,5 @@
 """``petrel gateway config``: look at a gateway's configuration from afar, try another one, go back."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -145,13 +144,13 @@ def _order(who: "Sender", verb: "Verb", **what: Any) -> "ConfigOrder":
 
 
 def _run(broker: "BrokerAddress", who: "Sender", work: Work) -> "Answer":
-    from petrel.orders import correspondence
+    from petrel.orders import answered, correspondence
 
     async def run() -> "Answer":
         async with correspondence(broker, who) as talk:
             return await work(talk)
 
-    return asyncio.run(run())
+    return answered(run(), who.source)
 
 
 def _read(file: Path) -> tuple[str, dict[str, str]]:

@@ -26,7 +26,7 @@ from petrel.errors import CommandError
 
 if TYPE_CHECKING:
     from device_profiles.model import Point
-    from gateway.tools.guess import Guess
+    from gateway.tools.guess import Candidate, Guess
     from gateway.tools.reading import DeviceReading, Value
     from gateway.tools.target import Named, Reach
 
@@ -192,10 +192,15 @@ def _chosen(named: "Named", point: str | None, shows: str | None) -> "list[Point
 def _show_guess(found: "Guess", most: int) -> None:
     print_line(f"{found.point}: {len(found.candidates)} ways to read it")
     rows = [
-        (at, one.register, f"{one.scale:g}", f"{one.value:.7g} {one.unit}", _WHY[one.fits] + _DECLARED * one.declared)
+        (at, one.register, f"{one.scale:g}", f"{one.value:.7g} {one.unit}", _why(one))
         for at, one in enumerate(found.candidates[:most], start=1)
     ]
     print_table(("", "register", "scale", "reads 读数", "why 依据"), rows)
+
+
+def _why(one: "Candidate") -> str:
+    unit = f" in {one.shows_unit}" if one.shows_unit else ""
+    return _WHY[one.fits] + unit + _DECLARED * one.declared
 
 
 def _hint(reading: "DeviceReading") -> str:

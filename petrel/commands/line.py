@@ -77,3 +77,19 @@ def units_of(text: str) -> tuple[int, ...]:
             raise CommandError(f"--units {text!r}, expected numbers from 1 to {_MOST_UNITS}, like 1-32,100", code=2)
         found |= set(range(int(first), int(last) + 1))
     return tuple(sorted(found))
+
+
+def bauds_of(text: str) -> tuple[int, ...]:
+    """Rates as people write them, ``9600,19200``; raises CommandError (exit code 2)."""
+    parts = [part for part in text.split(",") if part]
+    if any(not part.isdecimal() or not 300 <= int(part) <= 1_000_000 for part in parts):
+        raise CommandError(f"--baud {text!r}, expected rates from 300 to 1000000, like 9600,19200", code=2)
+    return tuple(map(int, parts))
+
+
+def parities_of(text: str) -> "tuple[Parity, ...]":
+    """Parities as people write them, ``N,E``; raises CommandError (exit code 2)."""
+    parts = [part for part in text.split(",") if part]
+    if any(part not in ("N", "E", "O") for part in parts):
+        raise CommandError(f"--parity {text!r}, expected some of N,E,O", code=2)
+    return tuple(cast("Parity", part) for part in parts)

@@ -1,6 +1,5 @@
 """``petrel gateway key``, ``account`` and ``command``: keys for orders, their account, and switching an output."""
 
-import asyncio
 import getpass
 import secrets
 from datetime import UTC, datetime
@@ -93,14 +92,14 @@ def send(
 
     One of --live and --drill must be given: nobody sounds a siren by leaving something out.
     """
-    from petrel.orders import issued
+    from petrel.orders import answered, issued
     from telemetry.orders import Command
 
     if live is drill:
         raise CommandError("expected either --live or --drill", code=2)
     number, who = _number(value), the_sender(gateway, key, by)
     order = issued(Command, who, ttl, output=output, value=number, drill=drill, reason=reason)
-    answer = asyncio.run(_ask(address(broker, ca), who, order, ttl))
+    answer = answered(_ask(address(broker, ca), who, order, ttl), gateway)
     if json:
         print_json(answer)
     report(answer, f"{gateway} {output} {value}", quiet=json)

@@ -9,6 +9,7 @@ from device_profiles.model import Point, Table
 from device_profiles.words import TYPES, Order, pack
 from edge_agent.plan import Span
 from gateway.tools.guess import Shown, rank
+from telemetry.units import conversion
 
 KINDS = ("u16", "s16", "u32", "s32", "f32", "f64", "u64", "s64", "bcd16", "bcd32")
 POINT = Point(
@@ -46,7 +47,22 @@ def test_what_the_display_shows_is_found_however_it_is_written(name, order, shif
 def test_nothing_is_called_a_match_that_is_none(data, number):
     shown = Shown(text=f"{number:.2f}")
     for one in rank({Span(Table.HOLDING, 7, 6): data}, POINT, shown):
+        if one.shows_unit:
+            gain, shift = conversion("m", one.shows_unit)
+            assert one.declared
+            assert abs(one.value * gain + shift - float(number)) <= 0.00500001
+            continue
         assert (abs(one.value - float(number)) <= 0.00500001) == (one.fits == "display")
+
+
+def test_a_display_in_another_unit_is_no_wrong_scale():
+    """A probe in millimetres whose display says metres: to divide by a thousand would lose a factor in the store."""
+    probe = Point(
+        name="level", quantity="water_level", unit="mm", valid=(0.0, 20_000.0), register="holding 8 s16", scale=1.0
+    )
+    data = struct.pack(">6H", 0, 2005, 0, 0, 0, 0)
+    best, *_ = rank({Span(Table.HOLDING, 7, 6): data}, probe, Shown(text="2.0"))
+    assert (best.fits, best.declared, best.shows_unit, best.value) == ("display", True, "m", 2005)
 
 
 def test_without_a_display_the_declared_way_goes_first_when_it_is_in_range():

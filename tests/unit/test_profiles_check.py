@@ -202,6 +202,15 @@ def test_an_output_that_can_not_be_is_refused(old, new, message):
     assert message in str(caught.value)
 
 
+def test_a_profile_without_a_golden_frame_can_be_used_to_record_one(tmp_path):
+    """Only the check demands it: on site the first frame is yet to come."""
+    file = tmp_path / "gauge.yaml"
+    file.write_text(GOOD[: GOOD.index("golden:")] + "golden: []\n", encoding="utf-8")
+    assert registry.read(file).name == "gauge"
+    (mistake,) = registry.mistakes(file)
+    assert "golden: no frame, expected at least one" in str(mistake)
+
+
 ATTRIBUTED = GOOD.replace("golden:\n", "attributes:\n  serial: {register: holding 0x0100 string 8}\ngolden:\n")
 WRONG_ATTRIBUTES = [
     ("holding 0x0100 string 8", "holding 0x0100 string", "is no text, expected like 'holding 0x0100 string 16'"),

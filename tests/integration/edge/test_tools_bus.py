@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import signal
+import subprocess
 from contextlib import asynccontextmanager
 
 import pytest
@@ -95,6 +96,22 @@ async def test_a_bench_with_a_dead_unit_says_which(rtu_peer, answering, gateway)
     ended = await petrel("bus", "bench", gateway(f"serial: {{port: {peer.port}}}", (1, 2)), "--seconds", 0.5)
     assert ended.code == 1
     assert ended.refusal.startswith("bus line: dev2: unit 2: no answer within 0.3 s")
+
+
+async def test_a_bench_that_is_interrupted_tells_what_it_measured(rtu_peer, answering, gateway):
+    """Ctrl-C after half an hour must not cost the half hour."""
+    peer = rtu_peer(lambda request: [(0, answering(request))])
+    file = gateway(f"serial: {{port: {peer.port}}}")
+    process = await asyncio.create_subprocess_exec(
+        PETREL, "bus", "bench", file, "--seconds", "600", stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    async with asyncio.timeout(20):
+        await until(lambda: len(peer.requests) >= 5)
+        process.send_signal(signal.SIGINT)
+        said, complained = await process.communicate()
+    assert process.returncode == 1
+    assert b"carried " in said
+    assert b"of 600 s: interrupted" in complained
 
 
 async def test_every_frame_is_told_in_words(pymodbus_tcp, gateway):

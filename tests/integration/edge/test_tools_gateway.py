@@ -160,6 +160,13 @@ async def test_a_port_is_written_as_seen_from_the_file(tmp_path, monkeypatch):
     assert plan.buses[0].line.port == str(tmp_path / "site" / ".." / "line")
 
 
+async def test_what_can_not_be_is_refused_before_the_scan(rtu_peer, tmp_path):
+    peer = rtu_peer(lambda _: [])
+    ended = await petrel("gateway", "init", tmp_path / "g.yaml", *PLACE, "--serial", peer.port, "--lat", "95")
+    assert (ended.code, ended.out, peer.requests) == (2, "", [])
+    assert ended.refusal == "--lat 95.0, expected -90 to 90 degrees (WGS 84)"
+
+
 async def test_what_is_missing_is_named_at_once(tmp_path):
     ended = await petrel("gateway", "init", tmp_path / "new.yaml", "--no-ask", "--site", "demo")
     assert ended.code == 2
@@ -170,10 +177,10 @@ async def test_what_is_missing_is_named_at_once(tmp_path):
 
 
 async def test_a_person_is_asked(rtu_peer, answering, tmp_path):
-    """At a terminal: the questions come one by one, a default is taken by Enter."""
+    """At a terminal: the questions come one by one, a default is taken by Enter, and what can't be is asked again."""
     peer = rtu_peer(lambda request: [(0, answering(request))] if request[0] == 1 else [])
     ours, theirs = pty.openpty()
-    answers = ["demo", "", "", "wx-1", "一号站", "", "river", "25.3", "119", "350305001", "1"]
+    answers = ["Demo", "demo", "", "", "wx-1", "一号站", "", "river", "95", "25.3", "119", "350305001", "1"]
     os.write(ours, "".join(f"{answer}\n" for answer in answers).encode())
     process = await asyncio.create_subprocess_exec(
         PETREL, "gateway", "init", tmp_path / "new.yaml", "--serial", peer.port, "--units", "1-2",
@@ -184,6 +191,8 @@ async def test_a_person_is_asked(rtu_peer, answering, tmp_path):
     os.close(ours)
     os.close(theirs)
     assert process.returncode == 0, asked
+    assert "'Demo', expected lower-case letters" in asked.decode()
+    assert "95.0, expected -90 to 90 degrees" in asked.decode()
     settings = load_gateway(tmp_path / "new.yaml").settings
     assert (settings.site, settings.node, settings.stations[0].name.zh) == ("demo", "gw-1", "一号站")
     assert len(settings.buses[0].devices) == 1

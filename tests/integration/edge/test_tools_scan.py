@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import signal
 import termios
 import tty
+from subprocess import PIPE
 
 import pytest
 import serial
@@ -11,7 +13,9 @@ import serial
 from gateway.tools.scan import Scan, empty, not_tried, scan, spans
 from gateway.tools.target import Reach
 from gateway.tools.tries import Setting
+from simulators.pty import SerialLine
 from tests.integration.edge.commands import PETREL, petrel
+from tests.integration.gateway_centre import until
 
 AT_9600 = Setting(baud=9600, parity="N")
 
@@ -69,7 +73,7 @@ async def test_a_setting_that_the_port_can_not_take_stops_no_scan(rtu_peer, monk
 
     peer = rtu_peer(lambda _: [])
     monkeypatch.setattr("edge_agent.lines.wire.serial.Serial", stubborn)
-    monkeypatch.setattr("edge_agent.lines.wire._parity", lambda plan: plan.parity)
+    monkeypatch.setattr("edge_agent.lines.wire._characters", lambda plan: (plan.data, plan.parity))
     settings = tuple(Setting(baud=9600, parity=parity) for parity in "NEO")
     plan = Scan(reach=Reach(serial=peer.port, timeout_s=0.02), protocol="modbus", settings=settings, units=(1,))
     report = empty(plan)
@@ -126,6 +130,37 @@ async def test_a_scan_that_is_cut_off_says_so_and_keeps_what_it_found(rtu_peer, 
     assert report.cut_off
     assert [one.unit for one in report.found] == [1]
     assert report.took_s < 4.0
+
+
+async def test_a_line_that_is_pulled_out_in_the_middle_is_said_to_be(tmp_path):
+    """Not that nobody answered, nor that the port can't take the other rates; what was found before is kept."""
+    wire = SerialLine(tmp_path / "line")
+    reach = Reach(serial=str(wire.path), timeout_s=0.05)
+    settings = (AT_9600, Setting(baud=19200, parity="N"))
+    plan = Scan(reach=reach, protocol="modbus", settings=settings, units=tuple(range(1, 9)))
+    report = empty(plan)
+
+    def pull(done: int, _of: int, _what: str) -> None:
+        if done == 3:
+            wire.close()
+
+    await scan(plan, report, pull, 10.0)
+    assert (report.refused, report.asked) == ([], 3)
+    assert any("after 3 of 16 questions the line was gone" in one for one in not_tried(plan, report))
+
+
+async def test_a_scan_that_is_interrupted_does_not_blame_the_line(rtu_peer):
+    peer = rtu_peer(lambda _: [])
+    process = await asyncio.create_subprocess_exec(
+        PETREL, "bus", "scan", "--serial", peer.port, "--units", "1-30", stdout=PIPE, stderr=PIPE
+    )
+    async with asyncio.timeout(20):
+        await process.stdout.readline()
+        await until(lambda: bool(peer.requests))
+        process.send_signal(signal.SIGINT)
+        _, complained = await process.communicate()
+    assert process.returncode == 1
+    assert b": interrupted after " in complained
 
 
 async def test_a_port_that_somebody_holds_is_left_alone(rtu_peer):

@@ -103,6 +103,22 @@ async def test_a_siren_from_the_command_line(tmp_path, broker, board):
     assert "line 1 does not match its hash" in changed.stderr
 
 
+async def test_an_order_that_is_interrupted_says_that_it_may_be_carried_out(tmp_path, broker):
+    """Ctrl-C while nobody answers: silence would read as if nothing had been sent."""
+    desk = Desk(tmp_path, broker)
+    assert (await desk.run("key", "duty-desk", "--out", tmp_path / "keys")).returncode == 0
+    sending = started(
+        "command", "send", SOURCE, "siren", "on", "--live", *desk.common, stderr=subprocess.PIPE, text=True
+    )
+    account = tmp_path / "keys.account.jsonl"
+    await until(account.exists, seconds=20)
+    sending.send_signal(signal.SIGINT)
+    _, complained = await asyncio.to_thread(sending.communicate)
+    assert sending.returncode == 1
+    assert "interrupted: whether an order that was sent is carried out is unknown" in complained
+    assert [entry["what"] for entry in audit.entries(account)] == ["sent", "interrupted"]
+
+
 async def test_keys_are_made_for_their_owner_alone(tmp_path):
     desk, file = Desk(tmp_path, type("broker", (), {"url": "mqtt://127.0.0.1:1"})), tmp_path / "key"
     made = await desk.run("key", "duty-desk", "--out", file)
