@@ -15,10 +15,11 @@ import paho.mqtt.client as paho
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from telemetry.broker import PASSWORD, BrokerAddress
-from telemetry.tls import TlsError, explain
+from telemetry.broker import PASSWORD, BrokerAddress, unreachable
+from telemetry.tls import BROKE_OFF, TlsError, explain
 
 T = TypeVar("T")
+_HUNG_UP: Final = "the broker hung up before it answered"
 _NOT_LET_IN: Final = (134, 135)
 """Reasons of CONNACK: bad user name or password, not authorised (MQTT 5, 3.2.2.2; 4 and 5 in MQTT 3.1.1)."""
 
@@ -52,7 +53,7 @@ class Client(aiomqtt.Client):
         try:
             await super().__aenter__()
         except aiomqtt.MqttError as exc:
-            raise aiomqtt.MqttError(self._why(exc)) from exc
+            raise aiomqtt.MqttError(await self._probed() if self._broke_off(exc) else self._why(exc)) from exc
         except UnicodeError as exc:  # a name that no resolver takes
             raise aiomqtt.MqttError(f"{self._broker.host!r}: {exc}, expected a host name") from exc
         self._client.on_log = None  # it costs a line of text for every message
@@ -66,6 +67,19 @@ class Client(aiomqtt.Client):
                 return await fut
         except TimeoutError as exc:
             raise aiomqtt.MqttError("Operation timed out") from exc
+
+    def _broke_off(self, exc: aiomqtt.MqttError) -> bool:
+        """Whether a broker with TLS hung up without a word.
+
+        With TLS 1.3 it refuses our certificate after the handshake; what we have written meanwhile makes its end of the
+        connection a reset, which overtakes the word.
+        """
+        return self._broker.tls and (isinstance(exc.__context__, BROKE_OFF) or str(exc).startswith(_HUNG_UP))
+
+    async def _probed(self) -> str:
+        """What a handshake finds that writes nothing after it."""
+        found = await asyncio.to_thread(unreachable, self._broker)
+        return _HUNG_UP if found is None else found.removeprefix(f"{self._broker}: ")
 
     def _why(self, exc: aiomqtt.MqttError) -> str:
         """One line for people on why there is no connection."""
@@ -94,7 +108,7 @@ class Client(aiomqtt.Client):
             return  # nobody waits for this connection any more
         if not self._connected.done():
             hint = "" if self._broker.tls else "; a port that expects mqtts:// does so"
-            self._connected.set_exception(aiomqtt.MqttError(f"the broker hung up before it answered{hint}"))
+            self._connected.set_exception(aiomqtt.MqttError(f"{_HUNG_UP}{hint}"))
         super()._on_disconnect(client, userdata, flags, reason_code, properties)
 
     def _on_socket_register_write(self, client: paho.Client, userdata: Any, sock: Any) -> None:

@@ -47,6 +47,10 @@ _ALERTS: Final = {
 """What the other side said before it hung up (RFC 8446, 6.2), by the end of OpenSSL's name for it."""
 
 
+BROKE_OFF: Final = (ConnectionResetError, BrokenPipeError, ssl.SSLEOFError)
+"""The other side hung up, and left nothing to read."""
+
+
 class TlsError(OSError):
     """A file of TLS that can't be used: one line with the setting, the file, what was found and what was expected."""
 
@@ -130,7 +134,7 @@ def explain(problem: BaseException | str, host: str) -> str | None:
         today = datetime.fromtimestamp(SystemClock().now_ns() // SECOND_NS, UTC).date().isoformat()
         unknown = f"the broker's certificate is refused: {getattr(problem, 'verify_message', '')}"
         return _VERIFIED.get(code, unknown).format(host=host, now=today)
-    if isinstance(problem, ConnectionResetError | ssl.SSLEOFError):
+    if isinstance(problem, BROKE_OFF):
         return f"the other side hung up in the middle of the handshake: {_PORT}"
     if (found := _ALERT.search(str(problem))) is None:
         return None

@@ -1,11 +1,16 @@
 """TLS, certificates, passwords and access lists against Debian's mosquitto: every refusal says its cause and cure."""
 
 import asyncio
+import itertools
 import json
 import shutil
+import socket
+import ssl
+import struct
 import subprocess
 import sys
-from contextlib import asynccontextmanager
+import threading
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -175,6 +180,47 @@ async def test_a_certificate_of_ours_that_the_broker_does_not_trust_is_said(tmp_
     with mosquitto(tmp_path, tls=mutual(authority.issue("broker"), authority)) as broker:
         address = tls(broker.tls_port, ca=authority.certificate, mine=stranger.issue("gw-1"))
         assert "the broker does not trust our certificate" in await trouble_of(address, spool)
+
+
+async def test_a_refusal_that_a_reset_overtakes_is_said_too(authority, stranger, spool):
+    """With TLS 1.3 our certificate is refused after the handshake; the alert is lost when we have written by then."""
+    shown, mine = authority.issue("broker"), stranger.issue("gw-1")
+    with curt_broker(shown, authority) as port:
+        address = tls(port, ca=authority.certificate, mine=mine)
+        async with uplink_to(address, spool) as uplink:
+            await until(lambda: uplink.trouble != "not connected yet")
+            assert "the broker does not trust our certificate" in uplink.trouble
+
+
+@contextmanager
+def curt_broker(shown, authority):
+    """Resets the first connection in mid-handshake; with the next ones it shakes hands, and says what it refuses."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=authority.certificate)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_cert_chain(shown.certificate, shown.key)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            for turn in itertools.count():
+                try:
+                    line, _ = server.accept()
+                except OSError:
+                    return
+                if turn == 0:
+                    line.recv(1)
+                    line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    line.close()
+                else:
+                    with suppress(OSError):
+                        context.wrap_socket(line, server_side=True).close()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield server.getsockname()[1]
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
 
 
 async def test_an_expired_certificate_of_ours_is_said(tmp_path, authority, spool):
