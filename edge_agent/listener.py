@@ -48,6 +48,10 @@ class _Heard:
         self.stats.state = state
         self._told.note(state, now_ns)
 
+    def set_back(self, now_ns: int) -> None:
+        """Nothing is due later than after its patience: else silence would go unnoticed once the clock is set back."""
+        np.minimum(self.due_ns, now_ns + self._patience_ns, out=self.due_ns)
+
     def heard(self, sent: Mask, now_ns: int) -> None:
         """Some series have come: they are due again after their patience."""
         self.due_ns[sent] = now_ns + self._patience_ns[sent]
@@ -159,6 +163,7 @@ class Listener:
             overdue_ns = min(int(one.due_ns.min()) for one in self._devices.values())
             await self._clock.sleep_until(min(overdue_ns, self._clock.now_ns() + EVERY_NS))
             for one in self._devices.values():
+                one.set_back(self._clock.now_ns())
                 self._silence(one, self._clock.now_ns())
                 one.is_now(one.stats.state, self._clock.now_ns())
 

@@ -11,15 +11,10 @@ from edge_agent.compiled import ListenPlan, SerialServerPlan
 from edge_agent.lines import feeds
 from edge_agent.lines.feeds import CallFeed
 from edge_agent.lines.wire import Ears, TcpWire
+from tests.integration.brokers import free_port
 from tests.integration.gateway_centre import until
 
 KEEPALIVE_TIMER = "02"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def timers(port: int) -> list[str]:

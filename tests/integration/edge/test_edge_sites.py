@@ -5,10 +5,13 @@ import itertools
 
 import numpy as np
 
+from edge_agent import listener
 from edge_agent.drivers.modbus import frames
-from telemetry.clock import HOUR_NS, SystemClock
+from telemetry.clock import HOUR_NS, SECOND_NS, SystemClock
 from telemetry.quality import Cause, Quality
+from tests.integration.brokers import free_port
 from tests.integration.edge.test_edge_faults import line, tcp
+from tests.integration.edge.test_edge_listener import BUS, LOGGER
 
 HOLES = "holes: [holding 1-8]"
 """Two points that need a request each."""
@@ -138,6 +141,18 @@ async def test_a_clock_set_back_in_the_middle_of_a_poll_does_not_stop_the_polls(
     (bus,) = plans(line(peer.port, profile(("a", "holding 0 u16")), period_s=0.1))
     async with polling([bus], clock) as (_, sink):
         await sink.until(lambda got: len(got) >= 8)
+
+
+async def test_a_clock_set_back_hides_no_silence_of_a_device_that_calls(tmp_path, plans, polling, monkeypatch):
+    """P7: a logger that says nothing is missed by the new time, not hours later by the old one."""
+    monkeypatch.setattr(listener, "EVERY_NS", SECOND_NS // 10)
+    (tmp_path / "logger.yaml").write_text(LOGGER.format(name="logger"), encoding="utf-8")
+    clock = Jumpy()
+    (bus,) = plans(BUS.format(port=free_port(), extra="", period_s=0.2))
+    async with polling([bus], clock) as (_, sink):
+        clock.shift_ns = -5 * HOUR_NS
+        await sink.until(lambda got: len(got) >= 2)
+    assert all((batch.cause == Cause.COMMS).all() for batch in sink.batches)
 
 
 async def test_a_dead_unit_with_long_answers_is_probed_as_rarely_as_it_costs(
