@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 import aiomqtt
 
 from petrel import run as process
+from petrel.commands.output import waiting
 from petrel.errors import CommandError
 from telemetry import audit
 from telemetry.broker import PASSWORD, BrokerAddress
@@ -126,6 +127,7 @@ def answered(work: Coroutine[Any, Any, Answer], source: str) -> Answer:
 
     What was sent may be carried out all the same, and nobody must think otherwise.
     """
+    waiting(f"waiting for {source}")
     answer = process.run(work)
     if answer is None:
         line = f"{source}: interrupted: whether an order that was sent is carried out is unknown"

@@ -15,6 +15,7 @@ from gateway.tools.reading import DeviceReading, read_bus
 from telemetry.clock import SECOND_NS
 
 _OK: Final = "ok"
+_NOT_YET: Final = ("not polled yet", "not heard yet")
 _SHOWN: Final = 3
 """Values of a device that are told; the rest is counted."""
 Progress = Callable[[int, int, str], None]
@@ -95,13 +96,17 @@ def _values(reading: DeviceReading) -> str:
     return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 
 
+def _told(device: str, said: str) -> Look:
+    """What a gateway that runs says of a device."""
+    if said in _NOT_YET:
+        return Look(what=f"device {device}", state=State.NOTE, says=said, do="ask again when its period is over")
+    return Look(what=f"device {device}", state=State.OK if said == _OK else State.FINDING, says=said)
+
+
 def _own_word(plan: GatewayPlan) -> list[Look]:
     local = read_status(plan.spool_dir)
     if local is None:
         return [Look(what="gateway", state=State.NOTE, says="has left no status yet", do="ask again in a minute")]
-    looks = [
-        Look(what=f"device {name}", state=State.OK if state == _OK else State.FINDING, says=state)
-        for name, state in sorted(local.status.devices.items())
-    ]
+    looks = [_told(name, state) for name, state in sorted(local.status.devices.items())]
     state = State.OK if local.trouble is None else State.FINDING
     return [*looks, Look(what="delivery", state=state, says=local.trouble or _OK)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from petrel.commands.line import Echo, Json, Serial, SerialServer, Stop_, Tcp, bauds_of, parities_of, reach, units_of
-from petrel.commands.output import finished, print_json, print_line, print_table, progress
+from petrel.commands.output import finished, print_json, print_line, print_table, progress, waiting
 from petrel.errors import CommandError, in_one_line
 
 if TYPE_CHECKING:
@@ -210,6 +210,7 @@ def trace(
 
     Reports of devices that send by themselves are shown and not acknowledged. With --overhear nothing is sent at all.
     """
+    from edge_agent.compiled import PushedPlan
     from edge_agent.lines.line import LineDownError
     from gateway.tools import trace as tool
     from petrel import run as process
@@ -226,6 +227,8 @@ def trace(
             failures.append(reading)
         print_json(reading) if json else _tell_reading(reading)
 
+    if isinstance(plan, PushedPlan):
+        waiting(f"waiting at {plan.name} for reports, {wait:g} s at most")
     work = tool.trace(plan, ear, read, rounds=rounds, every_s=every, wait_s=wait)
     try:
         with in_one_line(LineDownError):

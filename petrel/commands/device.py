@@ -21,7 +21,7 @@ from petrel.commands.line import (
     Variant,
     reach,
 )
-from petrel.commands.output import finished, print_json, print_line, print_table
+from petrel.commands.output import finished, print_json, print_line, print_table, waiting
 from petrel.errors import CommandError
 
 if TYPE_CHECKING:
@@ -83,10 +83,20 @@ def read(
 
 
 def _read(where: "Reach", named: "Named", wait_s: float) -> "DeviceReading":
+    from edge_agent.compiled import PushedPlan
     from gateway.tools import reading as tool
     from gateway.tools.target import plan, points
 
-    found = plan(where, named.settings())
+    settings = named.settings()
+    if where.listen is not None and not settings.address:
+        raise CommandError(
+            "--address is missing, expected the device's own name (its MN, its station number); with any that can be, "
+            "who calls instead is said",
+            code=2,
+        )
+    found = plan(where, settings)
+    if isinstance(found, PushedPlan):
+        waiting(f"waiting at {where.end} for a report, {wait_s:g} s at most")
     (reading,) = finished(tool.read_bus(found, wait_s=wait_s))
     return tool.as_displayed(reading, found.devices[0], points(named))
 

@@ -37,7 +37,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, tit
     """A table that fits the terminal; in a pipe it is as wide as its content."""
     console = Console(width=None if sys.stdout.isatty() else 160)
     # Fold, not cut: Chinese has no blanks to break at, and half a time or id is worse than two lines.
-    headers = (Column(name, overflow="fold") for name in columns)
+    # But the first column is a name that somebody will copy.
+    headers = (Column(name, overflow="fold", no_wrap=at == 0) for at, name in enumerate(columns))
     table = Table(*headers, title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
@@ -61,6 +62,13 @@ def progress(total: int) -> Iterator[Callable[[int, int, str], None]]:
     ) as bar:  # fmt: skip
         task = bar.add_task("", total=total)
         yield lambda done, of, what: bar.update(task, completed=done, total=of, description=what)
+
+
+def waiting(text: str) -> None:
+    """What is being waited for, on a terminal's stderr; nothing in a pipe."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"{text}; Ctrl-C stops\n")
+        sys.stderr.flush()
 
 
 def finished(work: Coroutine[Any, Any, T]) -> T:

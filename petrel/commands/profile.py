@@ -28,8 +28,8 @@ def list_profiles(json: Json = False) -> None:
             [{"name": p.name, "title": p.title, "protocol": p.protocol, "transports": p.transports} for p in profiles]
         )
         return
-    rows = [(p.name, p.title.en, p.title.zh, p.protocol, ", ".join(p.transports), len(p.points)) for p in profiles]
-    print_table(("profile", "device", "设备", "protocol", "over", "points"), rows)
+    rows = [(p.name, p.protocol, len(p.points), p.title.en, p.title.zh) for p in profiles]
+    print_table(("profile", "protocol", "points", "device", "设备"), rows)
 
 
 @app.command()
