@@ -76,7 +76,7 @@ def scan(
     _tell_scan(plan, report, json=json)
     if report.lost:
         raise CommandError(f"{where.end}: the line was gone in the middle: {report.lost}")
-    if is_interrupted:
+    if is_interrupted and not report.found:
         raise CommandError(f"{where.end}: interrupted after {report.asked} of {plan.questions} questions")
     if not report.found:
         raise CommandError(f"{where.end}: nobody answered; look at power, A and B, and what was not tried")
