@@ -7,12 +7,13 @@ without the centre's extra still has its own commands, and ``--help`` is quick.
 
 import io
 import sys
-from typing import Final
+from importlib.metadata import version
+from typing import Annotated, Final
 
 import typer
 
 from petrel.commands import alarm, bus, centre, device, doctor, gateway, profile, rules, sim, tap, up
-from petrel.commands.output import quiet
+from petrel.commands.output import print_line, quiet
 from petrel.errors import CommandError
 from petrel.extras import missing
 from telemetry.settings import SettingsError
@@ -30,8 +31,18 @@ app = typer.Typer(
 )
 
 
+def _say_version(asked: bool) -> None:
+    if asked:
+        print_line(f"petrel {version('stormpetrel')}")
+        raise typer.Exit
+
+
 @app.callback()
-def main() -> None:
+def main(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say the version, and end.")
+    ] = False,
+) -> None:
     """Whatever a command does, nothing that rooms log gets among what it says; one that runs on sets its own log."""
     quiet()
 

@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -181,3 +182,8 @@ def test_a_check_of_a_centre_finds_what_stands_in_its_way(taken, nobody, centre)
     assert code == 1
     assert f"finding: {nobody}: Connection refused" in said
     assert f"finding: http: {taken}: the port is in use" in said
+
+
+def test_the_version_is_said():
+    said = subprocess.run([PETREL, "--version"], capture_output=True, text=True, check=True).stdout
+    assert said == f"petrel {version('stormpetrel')}\n"
