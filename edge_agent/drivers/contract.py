@@ -45,6 +45,7 @@ class Ask:
     FrameError as soon as no right answer can begin so. ``longest`` is how many bytes the answer may have at most: so
     long a line stays in use by an answer that is late. ``wait_s`` is the wait for the answer to begin, in real seconds;
     None is the line's own. ``optional``: silence is an answer too; the conversation is sent b"" and goes on.
+    ``character_s`` is what a character takes on the far side of an adapter that is slower than the line to it.
     """
 
     request: bytes
@@ -52,6 +53,7 @@ class Ask:
     longest: int = 256
     wait_s: float | None = None
     optional: bool = False
+    character_s: float = 0.0
 
 
 Conversation = Generator[Ask, bytes, Numbers]

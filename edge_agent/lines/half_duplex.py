@@ -159,7 +159,7 @@ class HalfDuplex:
 
     def _reply_s(self, ask: Ask) -> float:
         """The longest that the reply occupies the line."""
-        return ask.longest * self._wire.character_s + TURNAROUND_S
+        return ask.longest * max(self._wire.character_s, ask.character_s) + TURNAROUND_S
 
     def _occupy(self, for_s: float) -> None:
         """The line is in use for so long, and must be silent after that."""

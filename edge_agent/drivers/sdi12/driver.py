@@ -72,7 +72,7 @@ def _start(address: str, body: str) -> Generator[Ask, bytes, Started]:
     """Until the sensor requests service, or its time is over."""
     longest = frames.LONGEST_STARTED + frames.LONGEST_ACKNOWLEDGE
     command = frames.encode_command(Command(address, body))
-    answer = yield Ask(command, partial(frames.started_size, address=address), longest)
+    answer = yield Ask(command, partial(frames.started_size, address=address), longest, character_s=frames.CHARACTER_S)
     line, end, request = answer.partition(frames.END)
     started = frames.decode_started(address, line + end, concurrent=False)
     if started.ready_s and started.values and not request:
@@ -115,7 +115,7 @@ def _placed(parts: Mapping[str, Sdi12Field], values: Sequence[float]) -> dict[st
 
 def _ask(command: Command, longest: int) -> Ask:
     size = partial(frames.answer_size, address=command.address, longest=longest)
-    return Ask(frames.encode_command(command), size, longest)
+    return Ask(frames.encode_command(command), size, longest, character_s=frames.CHARACTER_S)
 
 
 def _refuse(start: bytes) -> int | None:

@@ -14,6 +14,8 @@ from edge_agent.drivers.contract import FrameError
 END: Final = b"\r\n"
 ANYONE: Final = "?"
 """The address that every sensor answers; only for a line with one sensor."""
+CHARACTER_S: Final = 10 / 1200
+"""1200 baud, seven bits, parity, one stop bit: also behind an adapter that is asked at another rate."""
 LONGEST_ACKNOWLEDGE: Final = 3
 LONGEST_STARTED: Final = 8
 LONGEST_IDENTITY: Final = 35

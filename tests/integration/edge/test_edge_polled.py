@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 import tty
 from fractions import Fraction
 
@@ -106,6 +107,16 @@ def sensor(ready_s, *service):
     return answer
 
 
+def adapted(answer):
+    """A device behind an adapter that is asked at 9600 baud and hands on what comes at 1200, character by character."""
+
+    def slow(heard):
+        whole = answer(heard)
+        return None if whole is None else tuple(bytes([one]) for one in b"".join(whole))
+
+    return slow
+
+
 def meter(heard):
     """A DL/T 645 meter."""
     if dlt645_frames.ENVELOPE.size(heard) != len(heard):
@@ -134,6 +145,23 @@ CASES = [
 async def test_a_poll_over_a_line(line, driver, address, device, values):
     found = await converse(await line(device), driver.PROTOCOL.poll(address, list(values)))
     assert found == {field: Number(value) for field, value in values.items()}
+
+
+async def test_a_sensor_behind_an_adapter_that_is_quicker_than_its_wire_is_heard_out(line, monkeypatch):
+    """SDI-12 has 1200 baud; an adapter on USB has any. 41 characters take a third of a second whatever its rate."""
+    monkeypatch.setattr(sys.modules[__name__], "PIECE_S", sdi12_frames.CHARACTER_S)
+    values = [1234.5, -1234.5, 1000.5, 2000.5, 3000.5]
+
+    def many(heard):
+        if not heard.endswith(b"!"):
+            return None
+        if sdi12_frames.decode_command(heard).body == "D0":
+            return (sdi12_frames.encode_values("0", values, crc=True),)
+        return (sdi12_frames.encode_started("0", sdi12_frames.Started(0, len(values)), concurrent=False),)
+
+    fields = [f"MC.{at}" for at in range(1, 6)]
+    found = await converse(await line(adapted(many), 0.1), sdi12.PROTOCOL.poll("0", fields))
+    assert [found[field].value for field in fields] == values
 
 
 @pytest.mark.parametrize(("driver", "address", "device", "values"), CASES, ids=["sdi12", "dlt645", "cjt188"])
