@@ -14,10 +14,10 @@ from edge_agent.compiled import AnyBusPlan, ListenPlan, SerialPlan, SerialServer
 from gateway.settings import GatewaySettings, compile_gateway, load_gateway
 from petrel.errors import CommandError
 from petrel.sites import twins
+from simulators.calm import Calm
 from simulators.devices import Line, serve
 from simulators.faults import KINDS, Faults
 from simulators.field_bus import FieldLine
-from simulators.plain import Plain
 from telemetry.clock import SystemClock
 from telemetry.settings import Document
 
@@ -92,7 +92,7 @@ async def run(stage: Stage, ready: Callable[[list[Where]], None]) -> None:
     """Answer and call until cancelled; raises CommandError for a port that is taken."""
     logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)  # what it says of a taken port, we say
     clock = SystemClock()
-    world = Plain([one.line for one in stage.lines], clock.now_ns())
+    world = Calm([one.line for one in stage.lines], clock.now_ns())
     async with AsyncExitStack() as stack:
         for one in stage.lines:
             await stack.enter_async_context(_served(one, stage, world, clock))
@@ -101,7 +101,7 @@ async def run(stage: Stage, ready: Callable[[list[Where]], None]) -> None:
 
 
 @asynccontextmanager
-async def _served(one: Staged, stage: Stage, world: Plain, clock: SystemClock) -> AsyncIterator[None]:
+async def _served(one: Staged, stage: Stage, world: Calm, clock: SystemClock) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         try:
             served = serve([one.line], world, clock, one.folder, broken=stage.broken())

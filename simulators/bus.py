@@ -13,7 +13,7 @@ from pymodbus.simulator import DataType, SimAction, SimData, SimDevice
 
 from device_profiles.model import Table
 from simulators.faults import KINDS, SLOW, Answer, Faults
-from simulators.identify import identifying
+from simulators.identification import identifying
 from simulators.twin import Memory, Observe, SilentDeviceError, Twin, UnfitValueError, Unit
 from telemetry.clock import Clock
 

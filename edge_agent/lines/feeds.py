@@ -9,7 +9,7 @@ from typing import Final, Protocol
 import structlog
 
 from edge_agent.compiled import ListenPlan
-from edge_agent.lines import vigil
+from edge_agent.lines import keepalive
 from edge_agent.lines.line import LineCounters, LineDownError
 from edge_agent.lines.wire import Ears, Wire
 
@@ -115,7 +115,7 @@ class CallFeed:
             self._log.warning("caller turned away", caller=name, connections=self._plan.connections)
             writer.close()
             return
-        vigil.watch(writer.transport)
+        keepalive.watch(writer.transport)
         self._heard_s[writer] = time.monotonic()
         self.counters.connects += 1
         try:

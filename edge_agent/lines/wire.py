@@ -15,7 +15,7 @@ import serial
 from serial.rs485 import RS485Settings
 
 from edge_agent.compiled import SerialPlan, SerialServerPlan, TcpPlan
-from edge_agent.lines import vigil
+from edge_agent.lines import keepalive
 from edge_agent.lines.line import LineDownError
 
 _READ_BYTES: Final = 4096
@@ -183,7 +183,7 @@ class _Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]  # create_connection makes a Transport
-        vigil.watch(transport)
+        keepalive.watch(transport)
         self.is_open = True
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -1,21 +1,16 @@
 """A gateway that takes orders, for tests: a broker, a pymodbus relay board, a centre with the key."""
 
-import asyncio
 from contextlib import asynccontextmanager
 
-import numpy as np
-from pymodbus.server import ModbusTcpServer
-from pymodbus.simulator import DataType, SimData, SimDevice
-
-from gateway.agent import Gateway
-from gateway.settings import compile_gateway, load_gateway
 from gateway.timing import Timing
 from petrel.orders import Sender, correspondence, issued
 from telemetry.broker import BrokerAddress
 from telemetry.clock import SystemClock
 from telemetry.orders import Command, ConfigOrder, Verb
 from telemetry.signing import Key, written
+from tests.integration import gateways
 from tests.integration.gateway_centre import scripted_centre, until
+from tests.integration.gateways import modbus_tcp
 
 SOURCE = "xiuyu/gw-1"
 KEY = Key("desk", bytes(range(32)))
@@ -72,14 +67,8 @@ class Board:
 
     @asynccontextmanager
     async def serving(self, port=0):
-        words = [SimData(0, values=[0] * 16, datatype=DataType.REGISTERS)]
-        bits = [SimData(0, values=[False] * 16, datatype=DataType.BITS)]
-        device = SimDevice(1, simdata=(bits, bits, words, words), action=self.act)
-        server = ModbusTcpServer([device], address=("127.0.0.1", port))
-        assert await server.listen()
-        self.port = server.transport.sockets[0].getsockname()[1]
-        yield self
-        await server.shutdown()
+        async with modbus_tcp([0] * 16, self.act, port) as self.port:
+            yield self
 
 
 def write_files(folder, broker, port, period=0.1):
@@ -91,17 +80,9 @@ def write_files(folder, broker, port, period=0.1):
     return folder / "gateway.yaml"
 
 
-@asynccontextmanager
-async def running(path, timing=TIMING, clock=None):
+def running(path, timing=TIMING, clock=None):
     """The gateway of a file, for the length of a block."""
-    plan = compile_gateway(load_gateway(path))
-    gateway = Gateway(plan, clock or SystemClock(), np.random.default_rng(1), timing=timing)
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(gateway.run())
-        try:
-            yield gateway
-        finally:
-            task.cancel()
+    return gateways.running(path, timing, clock)
 
 
 def who(folder, key=KEY, source=SOURCE):

@@ -5,13 +5,9 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import numpy as np
-from pymodbus.server import ModbusTcpServer
-from pymodbus.simulator import DataType, SimData, SimDevice
 
 from alerting.service import open_service
 from alerting.settings import parse_centre
-from gateway.agent import Gateway
-from gateway.settings import compile_gateway, load_gateway
 from gateway.timing import Timing
 from ingest.store.duckdb import DuckDBStore
 from telemetry.clock import SystemClock
@@ -19,6 +15,7 @@ from telemetry.quality import Quality
 from telemetry.series import series_id
 from tests.integration.brokers import nats_server
 from tests.integration.gateway_centre import until
+from tests.integration.gateways import modbus_tcp, running
 from tests.unit.centre_world import World, write_files
 
 SETTINGS = """
@@ -68,28 +65,14 @@ class Bucket:
         before = self.reads
         await until(lambda: self.reads >= before + times)
 
-    @asynccontextmanager
-    async def serving(self):
-        words = [SimData(0, values=[0], datatype=DataType.REGISTERS)]
-        bits = [SimData(0, values=[False], datatype=DataType.BITS)]
-        server = ModbusTcpServer(
-            [SimDevice(1, simdata=(bits, bits, words, words), action=self.act)], address=("127.0.0.1", 0)
-        )
-        assert await server.listen()
-        yield server.transport.sockets[0].getsockname()[1]
-        await server.shutdown()
+    def serving(self):
+        return modbus_tcp([0], self.act)
 
 
-@asynccontextmanager
-async def gateway(folder, broker, port, *deployments):
+def gateway(folder, broker, port, *deployments):
     text = SETTINGS.format(broker=broker, port=port, deployments=", ".join(deployments))
     (folder / "gateway.yaml").write_text(text, encoding="utf-8")
-    plan = compile_gateway(load_gateway(folder / "gateway.yaml"))
-    running = Gateway(plan, SystemClock(), np.random.default_rng(1), timing=TIMING)
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(running.run())
-        yield running
-        task.cancel()
+    return running(folder / "gateway.yaml", TIMING)
 
 
 @asynccontextmanager
@@ -101,9 +84,9 @@ async def centre(folder, broker):
         open_service(document, store=store, clock=clock, rng=np.random.default_rng(1)) as service,
         asyncio.TaskGroup() as tasks,
     ):
-        running = tasks.create_task(service.run())
+        work = tasks.create_task(service.run())
         yield World(service, store, clock)
-        running.cancel()
+        work.cancel()
     store.close()
 
 

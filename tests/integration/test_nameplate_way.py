@@ -3,21 +3,14 @@
 import asyncio
 import re
 import sys
-from contextlib import asynccontextmanager
 from pathlib import Path
 
-import numpy as np
-from pymodbus.server import ModbusTcpServer
-from pymodbus.simulator import DataType, SimData, SimDevice
-
 from alerting.api.words import gateway as shown
-from gateway.agent import Gateway
-from gateway.settings import compile_gateway, load_gateway
 from gateway.timing import Timing
 from ingest.presence import Heard
-from telemetry.clock import SystemClock
 from tests.integration.brokers import nats_server
 from tests.integration.gateway_centre import scripted_centre
+from tests.integration.gateways import modbus_tcp, running
 
 PETREL = Path(sys.executable).with_name("petrel")
 SETTINGS = """
@@ -50,27 +43,10 @@ SOURCE = "xiuyu/gw-1"
 TIMING = Timing(reconnect_s=(0.02, 0.2), resend_s=0.5, deadline_s=1.0, status_s=0.1)
 
 
-@asynccontextmanager
-async def gauge(serial: str, port: int = 0):
-    """A gauge with a serial number, on a pymodbus server."""
+def gauge(serial: str, port: int = 0):
+    """A gauge with a serial number."""
     text = serial.encode().ljust(8, b"\0")
-    values = [200, 0, 12, 0, *(int.from_bytes(text[at : at + 2], "big") for at in range(0, 8, 2))]
-    words = [SimData(0, values=values, datatype=DataType.REGISTERS)]
-    bits = [SimData(0, values=[False], datatype=DataType.BITS)]
-    server = ModbusTcpServer([SimDevice(1, simdata=(bits, bits, words, words))], address=("127.0.0.1", port))
-    assert await server.listen()
-    yield server.transport.sockets[0].getsockname()[1]
-    await server.shutdown()
-
-
-@asynccontextmanager
-async def running(folder: Path):
-    plan = compile_gateway(load_gateway(folder / "gateway.yaml"))
-    gateway = Gateway(plan, SystemClock(), np.random.default_rng(1), timing=TIMING)
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(gateway.run())
-        yield gateway
-        task.cancel()
+    return modbus_tcp([200, 0, 12, 0, *(int.from_bytes(text[at : at + 2], "big") for at in range(0, 8, 2))], port=port)
 
 
 async def status_text(folder: Path) -> str:
@@ -89,12 +65,12 @@ async def test_a_replaced_device_is_told_at_the_gateway_and_at_the_centre(tmp_pa
         async with scripted_centre(broker.port, SOURCE) as centre, gauge("A1") as port:
             settings = SETTINGS.format(broker=broker.port, port=port)
             (tmp_path / "gateway.yaml").write_text(settings, encoding="utf-8")
-            async with running(tmp_path):
+            async with running(tmp_path / "gateway.yaml", TIMING):
                 await centre.until(lambda: centre.statuses and centre.statuses[-1].attributes)
         said = {"gauge": {"serial": "A1", "firmware": "1.2"}}
         assert centre.statuses[-1].attributes == said
         assert not any("serial" in note for note in centre.statuses[-1].notes)
-        async with scripted_centre(broker.port, SOURCE) as later, running(tmp_path):
+        async with scripted_centre(broker.port, SOURCE) as later, running(tmp_path / "gateway.yaml", TIMING):
             await later.until(
                 lambda: later.statuses and "Connect call failed" in later.statuses[-1].devices.get("gauge", "")
             )

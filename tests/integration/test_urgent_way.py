@@ -1,20 +1,14 @@
 """A reading that crosses what the centre watches leaves at once, in the alarm lane, with what was held back before."""
 
-import asyncio
 from contextlib import asynccontextmanager
 
-import numpy as np
-from pymodbus.server import ModbusTcpServer
-from pymodbus.simulator import DataType, SimData, SimDevice
 from structlog.testing import capture_logs
 
-from gateway.agent import Gateway
-from gateway.settings import compile_gateway, load_gateway
 from gateway.timing import Timing
-from telemetry.clock import SystemClock
 from telemetry.wire import Lane, Watch
 from tests.integration.brokers import nats_server
 from tests.integration.gateway_centre import scripted_centre, until
+from tests.integration.gateways import modbus_tcp, running
 
 SETTINGS = """
 site: xiuyu
@@ -57,27 +51,16 @@ class River:
         registers[0] = self.level_cm
         self.reads += 1
 
-    @asynccontextmanager
-    async def serving(self):
-        words = [SimData(0, values=[0], datatype=DataType.REGISTERS)]
-        bits = [SimData(0, values=[False], datatype=DataType.BITS)]
-        device = SimDevice(1, simdata=(bits, bits, words, words), action=self.act)
-        server = ModbusTcpServer([device], address=("127.0.0.1", 0))
-        assert await server.listen()
-        yield server.transport.sockets[0].getsockname()[1]
-        await server.shutdown()
+    def serving(self):
+        return modbus_tcp([0], self.act)
 
 
 @asynccontextmanager
 async def polling(folder, broker, port):
     (folder / "gauge.yaml").write_text(PROFILE, encoding="utf-8")
     (folder / "gateway.yaml").write_text(SETTINGS.format(broker=broker, port=port), encoding="utf-8")
-    plan = compile_gateway(load_gateway(folder / "gateway.yaml"))
-    gateway = Gateway(plan, SystemClock(), np.random.default_rng(1), timing=TIMING)
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(gateway.run())
+    async with running(folder / "gateway.yaml", TIMING) as gateway:
         yield gateway
-        task.cancel()
 
 
 async def test_a_crossing_is_hurried_with_what_was_held_back(tmp_path):

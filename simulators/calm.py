@@ -112,7 +112,7 @@ class _Shown:
         return min(max(self.middle + swing, self.low), self.high)
 
 
-class Plain:
+class Calm:
     """What the instruments of some lines see; an ``Observe``. At ``begins_ns`` totals begin to rise."""
 
     def __init__(self, lines: Iterable[Line | FieldLine], begins_ns: int) -> None:

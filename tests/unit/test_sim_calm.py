@@ -7,10 +7,10 @@ import pytest
 from device_profiles import registry
 from device_profiles.field_model import FieldProfile
 from device_profiles.model import Profile
+from simulators.calm import USUAL, Calm
 from simulators.devices import Line
 from simulators.field_bus import FieldLine
 from simulators.field_twin import FieldTwin, FieldUnit
-from simulators.plain import USUAL, Plain
 from simulators.twin import Choice, Twin, Unit
 from telemetry.clock import HOUR_NS, SECOND_NS
 from telemetry.quantity import QUANTITIES
@@ -29,13 +29,13 @@ def test_every_device_can_show_it(name):
     choices = {profile.points[0].name: Choice(offset=1.5)}
     if isinstance(profile, Profile):
         unit = Unit(device="d", unit=1, profile=profile, station="s", points=choices)
-        plain = Plain([Line(bus="b", transport="rtu", units=(unit,))], BEGINS_NS)
+        plain = Calm([Line(bus="b", transport="rtu", units=(unit,))], BEGINS_NS)
         for hours in HOURS:
             Twin(unit).memory(plain, BEGINS_NS + hours * HOUR_NS)  # raises where a register can't hold it
         return
     assert isinstance(profile, FieldProfile)
     unit = FieldUnit(device="d", address="1", profile=profile, station="s", points=choices, period_ns=SECOND_NS)
-    plain = Plain([FieldLine(bus="b", way="serial", units=(unit,))], BEGINS_NS)
+    plain = Calm([FieldLine(bus="b", way="serial", units=(unit,))], BEGINS_NS)
     twin = FieldTwin(unit, plain)
     for hours in HOURS:
         assert all(math.isfinite(twin.at(point, BEGINS_NS + hours * HOUR_NS)) for point in profile.points)
@@ -44,7 +44,7 @@ def test_every_device_can_show_it(name):
 def test_it_moves_and_totals_rise():
     meter = registry.modbus("tuf-2000m")
     unit = Unit(device="d", unit=1, profile=meter, station="s", points={})
-    plain = Plain([Line(bus="b", transport="rtu", units=(unit,))], BEGINS_NS)
+    plain = Calm([Line(bus="b", transport="rtu", units=(unit,))], BEGINS_NS)
 
     def shown(point: str, minutes: int) -> float:
         return plain("s", point, "", BEGINS_NS + minutes * 60 * SECOND_NS)
@@ -57,5 +57,5 @@ def test_it_moves_and_totals_rise():
 def test_what_the_gateway_adds_is_not_on_the_device():
     probe = registry.modbus("qdy30a")
     unit = Unit(device="d", unit=1, profile=probe, station="s", points={"level": Choice(name="stage", offset=10.0)})
-    plain = Plain([Line(bus="b", transport="rtu", units=(unit,))], BEGINS_NS)
+    plain = Calm([Line(bus="b", transport="rtu", units=(unit,))], BEGINS_NS)
     assert plain("s", "stage", "", BEGINS_NS) == pytest.approx(USUAL["water_level"] + 10.0, abs=0.05)
