@@ -12,6 +12,7 @@ from telemetry.clock import HOUR_NS
 from telemetry.deployment import Deployment, Zero
 from tests.unit.centre_things import START_NS, HandWall
 from tests.unit.centre_world import LAYER, SECOND, gas_id, gas_series, world
+from tests.unit.test_console_catalogue import catalogue
 
 
 @pytest.fixture
@@ -183,6 +184,13 @@ async def test_health_is_503_while_a_part_is_down(place):
         }
         place.service.ingest.subscriber.problem = ""
         assert (await client.get("/api/v1/health")).status_code == 200
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+async def test_every_part_of_the_health_has_a_name_in_the_console(place, language):
+    async with place.client() as client:
+        parts = (await client.get("/api/v1/health")).json()["parts"]
+    assert {f"part.{name}" for name in parts} <= catalogue(language).keys()
 
 
 async def test_health_is_degraded_while_a_gateway_is_refused(place):

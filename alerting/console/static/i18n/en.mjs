@@ -174,6 +174,7 @@ export default {
   'part.engine': 'Engine',
   'part.delivery': 'Delivery',
   'part.gateways': 'Gateways',
+  'part.thresholds': 'Thresholds',
 
   'status.down': 'down',
   'status.degraded': 'degraded',

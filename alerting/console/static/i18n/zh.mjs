@@ -174,6 +174,7 @@ export default {
   'part.engine': '研判',
   'part.delivery': '发送',
   'part.gateways': '网关',
+  'part.thresholds': '阈值',
 
   'status.down': '中断',
   'status.degraded': '降级',
