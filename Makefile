@@ -49,7 +49,7 @@ lock: venv  ## pin what setup.cfg asks for, by hash, into constraints.txt; UPGRA
 
 venv: .venv/.stamp  ## .venv with everything of constraints.txt and the project in place
 
-.venv/.stamp: constraints.txt setup.cfg pyproject.toml tools/venv.py
+.venv/.stamp: constraints.txt constraints-source.txt setup.cfg pyproject.toml tools/venv.py
 	@test -e $@ || echo "Setting up .venv; the first time this takes some minutes."
 	@$(PYTHON) tools/venv.py
 

@@ -1,7 +1,8 @@
 """Pin every package by hash; run by `make lock`.
 
-constraints.txt holds every extra; constraints-gateway.txt the same pins for a gateway in the field alone. Existing
-pins stay unless setup.cfg asks otherwise; a name as argument raises that pin, `all` raises all.
+constraints.txt holds every extra; constraints-source.txt what of it ships no wheel; constraints-gateway.txt the same pins
+for a gateway in the field alone. Existing pins stay unless setup.cfg asks otherwise; a name as argument raises that pin,
+`all` raises all.
 """
 
 import configparser
@@ -14,9 +15,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 EVERYTHING = "constraints.txt"
 GATEWAY = "constraints-gateway.txt"
+SOURCE = "constraints-source.txt"
+# Packages without a wheel. Each is one more that make venv must build: only for tests, pure Python, and by tools that
+# are pinned themselves.
+WITHOUT_WHEEL = ("ioos-qc",)
 HEADER = "# Pinned by hash. Made by `make lock`; do not edit.\n"
-# For every platform and Python that we support, so that one file serves all; and wheels alone, since building
-# foreign source would fetch its build tools without a hash.
+# For every platform and Python that we support, so that one file serves all; and wheels alone but for what has none,
+# since building foreign source would fetch its build tools without a hash.
 RESOLVE = ("--universal", "--python-version", "3.11", "--generate-hashes", "--only-binary", ":all:")
 # Gigabytes that nothing here needs: refused, so that no new dependency brings them along unseen.
 UNWANTED = re.compile(r"^(torch|tensorflow|nvidia-[a-z0-9-]+)==", re.MULTILINE)
@@ -52,8 +57,13 @@ def finish(target: str, *refused: re.Pattern[str]) -> None:
 def main(upgrade: list[str]) -> None:
     """Lock everything, then the gateway's part of it to the same pins."""
     raised = ["--upgrade"] if upgrade == ["all"] else [word for name in upgrade for word in ("--upgrade-package", name)]
-    resolve(EVERYTHING, requirements(), *raised)
+    from_source = [word for name in WITHOUT_WHEEL for word in ("--no-binary", name)]
+    left_out = [word for name in WITHOUT_WHEEL for word in ("--no-emit-package", name)]
+    resolve(EVERYTHING, requirements(), *raised, *from_source, *left_out)
     finish(EVERYTHING, UNWANTED, ADDRESS)
+    pinned = "\n".join(line for line in requirements().splitlines() if line.startswith(WITHOUT_WHEEL))
+    resolve(SOURCE, pinned, *from_source, "--no-deps")
+    finish(SOURCE, ADDRESS)
     resolve(GATEWAY, requirements("gateway"), "--constraint", EVERYTHING)
     finish(GATEWAY, UNWANTED, ADDRESS, NOT_IN_THE_FIELD)
 

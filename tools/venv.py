@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = VENV / ".stamp"
-INPUTS = ("constraints.txt", "setup.cfg", "pyproject.toml", "tools/venv.py")
+INPUTS = ("constraints.txt", "constraints-source.txt", "setup.cfg", "pyproject.toml", "tools/venv.py")
 PIP = (str(VENV / "bin" / "pip"), "--disable-pip-version-check", "install", "--quiet", "--quiet")
 
 
@@ -55,6 +55,9 @@ def build() -> None:
     # Wheels alone: building foreign source would fetch its build tools without a hash.
     verified = ("--require-hashes", "--only-binary", ":all:", "-r", str(ROOT / "constraints.txt"))
     subprocess.run([*PIP, *verified], check=True)
+    # What has no wheel, built by the setuptools that the lock has just brought.
+    from_source = ("--require-hashes", "--no-deps", "--no-build-isolation", "-r", str(ROOT / "constraints-source.txt"))
+    subprocess.run([*PIP, *from_source], check=True)
     # A plain path entry, so that a package folder that is added later is found too, by mypy as well.
     in_place = ("--no-deps", "--no-build-isolation", "--config-settings", "editable_mode=compat", "-e", str(ROOT))
     subprocess.run([*PIP, *in_place], check=True)
