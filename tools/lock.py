@@ -1,8 +1,8 @@
 """Pin every package by hash; run by `make lock`.
 
-constraints.txt holds every extra; constraints-source.txt what of it ships no wheel; constraints-gateway.txt the same pins
-for a gateway in the field alone. Existing pins stay unless setup.cfg asks otherwise; a name as argument raises that pin,
-`all` raises all.
+constraints.txt holds every extra; constraints-source.txt what of it ships no wheel; constraints-gateway.txt the same
+pins for a gateway in the field alone. Existing pins stay unless setup.cfg asks otherwise; a name as argument raises
+that pin, `all` raises all.
 """
 
 import configparser
