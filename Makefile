@@ -2,6 +2,10 @@
 
 PYTHON ?= python3.11
 BIN := .venv/bin
+# Most tests wait for a line, a broker or a process most of their time. Those alone that judge the time of the whole way
+# want the machine for themselves. Quick ones first: a mistake shows in seconds.
+SIDE_BY_SIDE := tests/unit tests/property tests/contract tests/fuzz tests/integration
+ALONE := tests/e2e tests/browser
 
 .DEFAULT_GOAL := help
 .PHONY: run test check fmt lint type arch bench browser chaos fuzz docs lock venv vendor system wheel wheelhouse clean help
@@ -10,7 +14,8 @@ run: venv vendor  ## start everything in one command: broker, simulated devices,
 	$(BIN)/petrel up
 
 test: venv vendor system check  ## all that a change must pass: check, then every test but chaos
-	$(BIN)/pytest
+	$(BIN)/pytest -n 3 --dist loadfile $(SIDE_BY_SIDE)
+	$(BIN)/pytest $(ALONE)
 
 check: lint type arch  ## what needs no running code: lint, types, layers
 
