@@ -13,6 +13,11 @@ FROM samples WHERE series = $series AND time_ms >= $start AND time_ms < $stop
 ORDER BY time_ms, commit_no LIMIT $most
 """
 
+SAMPLES: Final = """
+SELECT commit_no, series, time_ms * 1000000 AS time_ns, coalesce(value, 'nan') AS value, quality, cause
+FROM samples SEMI JOIN asked USING (series) WHERE time_ms >= $start AND time_ms < $stop
+"""
+
 BUCKETS: Final = """
 SELECT time_ms // $every * $every * 1000000 AS time_ns,
     coalesce(min(value) FILTER (usable), 'nan') AS minimum,

@@ -110,6 +110,12 @@ class Store(Protocol):
     def points(self, series: int, from_ns: int, to_ns: int, most: int | None = None) -> Points:
         """Samples of one series with ``from_ns <= time < to_ns``, the first ``most`` of them where that is said."""
 
+    def samples(self, series: I64, from_ns: int, to_ns: int) -> Points:
+        """Samples of many series (k,) with ``from_ns <= time < to_ns``, ordered by series and time.
+
+        One row for each (series, time): that of the later commit.
+        """
+
     def buckets(self, series: int, from_ns: int, to_ns: int, every_ns: int) -> Buckets:
         """Samples of one series summed up per ``every_ns``, aligned to the epoch of UTC."""
 

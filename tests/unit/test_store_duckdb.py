@@ -271,3 +271,17 @@ def test_a_closed_store_may_be_closed_again(path):
     store.close()
     store.close()
     DuckDBStore(path).close()
+
+
+def test_samples_of_many_series_come_in_order_and_the_later_commit_wins(store):
+    first, second = batch(1, [1.0, 2.0]), batch(2, [3.0, 4.0], time_ns=START_NS + SECOND_NS)
+    store.commit([second])
+    store.commit([first])
+    store.commit([batch(3, [9.0, NAN], time_ns=START_NS + SECOND_NS)])
+    found = store.samples(np.concatenate([first.series, [77]]), START_NS, START_NS + 2 * SECOND_NS)
+    order = np.argsort(first.series)
+    assert found.series.tolist() == np.repeat(first.series[order], 2).tolist()
+    assert found.time_ns.tolist() == [START_NS, START_NS + SECOND_NS] * 2
+    values = np.array([[1.0, 9.0], [2.0, NAN]])[order].ravel()
+    np.testing.assert_array_equal(found.value, values)
+    assert len(store.samples(first.series, START_NS + SECOND_NS, START_NS + SECOND_NS)) == 0
