@@ -112,8 +112,8 @@ class Grid:
         counted = cells.count > 0
         np.minimum.at(self.start, cells.row[counted], cells.minute[counted])
 
-    def span(self, row: I64, minute: I64, width: int) -> Span:
-        """What the ``width`` minutes that end with ``minute`` hold, per series; both of shape (n,)."""
+    def span(self, row: I64, minute: I64, width: int | I64) -> Span:
+        """What the ``width`` minutes that end with ``minute`` hold, per series; of shape (n,)."""
         minutes = np.concatenate([minute, minute - width])
         place, begun = self._place(np.concatenate([row, row]), minutes)
         total, count, suspect = (

@@ -163,7 +163,7 @@ class Window:
         grid.append(cells.take(~late))
         grid.amend(cells.take(late))
 
-    def span(self, quantity: str, slots: I64, at_ns: I64, minutes: int) -> Span:
+    def span(self, quantity: str, slots: I64, at_ns: I64, minutes: int | I64) -> Span:
         """Sums over the minutes that end with the one that holds ``at_ns``; shape (n,) each, slots of one quantity."""
         return self._grids[quantity].span(self._row_of[slots], at_ns // MINUTE_NS, minutes)
 
