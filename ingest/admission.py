@@ -1,7 +1,7 @@
 """Admission: which of the messages become batches of the record, checked, and what the others are answered."""
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
@@ -73,6 +73,7 @@ class Admission:
         self._now_s = now_s
         self._claims = Claims(presence, now_s)
         self._heard: dict[str, int] = {}
+        self._own: deque[tuple[str, Announce]] = deque()
         self._asked_s: dict[str, float] = {}
         self._remembered: dict[tuple[str, bytes], I32] = {}
         self._remembered_rows = 0
@@ -112,8 +113,27 @@ class Admission:
         self._heard[message.source] = self._heard.get(message.source, 0) + 1
         return self._take_over(message.source, announce)
 
+    def announce_own(self, source: str, announce: Announce) -> None:
+        """Take over what the centre itself derives; may be called by any thread, and counts from the next round on.
+
+        It is not kept: what is derived follows from what the gateways announced.
+        """
+        self._own.append((source, announce))
+
+    def take_own(self) -> None:
+        """Let the announcements of ``announce_own`` count."""
+        while self._own:
+            source, announce = self._own.popleft()
+            self._heard[source] = self._heard.get(source, 0) + 1
+            verdict = self._catalogue.announce(source, announce)
+            self._learn(verdict)
+            if verdict.refused:
+                path, reason = verdict.refused[0]
+                _LOG.warning("not derived", series=path, reason=reason, refused=len(verdict.refused))
+
     def settle(self, answers: Answers) -> list[tuple[Admitted | None, Complaint]]:
         """Give gateways what they claim and whose owners are gone meanwhile; they are asked for their rows."""
+        self.take_own()
         ripe = self._claims.ripe()
         for source, _ in ripe:
             answers.ask(source)

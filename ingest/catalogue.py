@@ -19,6 +19,7 @@ from telemetry.batch import I64, Mask
 from telemetry.codes import Codes
 from telemetry.deployment import Deployment
 from telemetry.series import Series, Station, Text, series_id
+from telemetry.topics import is_derived
 from telemetry.wire import Announce
 
 I32 = NDArray[np.int32]
@@ -46,6 +47,11 @@ class Entry:
     deployments: tuple[Deployment, ...] = ()
     """Of its device, oldest first."""
     active: bool = True
+
+    @property
+    def is_derived(self) -> bool:
+        """Whether the centre computes it, so that no device is missed when it is silent."""
+        return is_derived(self.source)
 
     @property
     def datum(self) -> str | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ingest.store.ranges import merged
+from telemetry.topics import is_derived
 from telemetry.wire import Ack, EpochAck, Refusal
 
 _MOST_REASON: Final = 500
@@ -57,7 +58,12 @@ class Answers:
 
     def acks(self, run: int) -> list[tuple[str, Ack]]:
         """One message for each gateway, and one before it where something is held in this ``run`` of the centre."""
-        return [(source, ack) for source, reply in self.replies.items() for ack in _acks(reply, run)]
+        return [
+            (source, ack)
+            for source, reply in self.replies.items()
+            if not is_derived(source)  # nobody listens there: its batches are looked up in the store
+            for ack in _acks(reply, run)
+        ]
 
     def __bool__(self) -> bool:
         return bool(self.replies)

@@ -72,6 +72,11 @@ class Ingest:
         )
 
     @property
+    def admission(self) -> Admission:
+        """Where the centre announces what it derives."""
+        return self._admission
+
+    @property
     def stats(self) -> PipelineStats:
         """Counts since start."""
         return self._pipeline.stats

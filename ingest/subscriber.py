@@ -25,7 +25,7 @@ from telemetry.broker import BrokerAddress
 from telemetry.cancellation import Requests
 from telemetry.clock import Clock
 from telemetry.mqtt import Client
-from telemetry.topics import Channel, parse, topic
+from telemetry.topics import Channel, is_derived, parse, topic
 from telemetry.wire import Status, decode, encode
 
 _LOG: Final = structlog.get_logger(__name__)
@@ -148,6 +148,9 @@ class Subscriber:
         payload = bytes(message.payload)
         if not payload and address.channel in _RETAINED:
             _LOG.info("cleared at the broker", source=address.source, channel=address.channel)
+            return
+        if is_derived(address.source):
+            _LOG.warning("ignored", source=address.source, reason="expected a gateway, this name is the centre's own")
             return
         if not message.retain:
             self._presence.heard(address.source, time.monotonic(), self._clock.now_ns())

@@ -92,6 +92,27 @@ _TABLE: Final = (
     Quantity("signal_quality", "%", "信号质量", "Signal quality"),
     Quantity("supply_voltage", "V", "供电电压", "Supply voltage"),
     Quantity("device_state", "code", "设备状态", "Device state", Kind.CODE),
+    Quantity("rain_amount", "mm", "雨量", "Rain amount"),
+    Quantity("permanganate_index", "mg/L", "高锰酸盐指数", "Permanganate index"),
+    Quantity("total_phosphorus", "mg/L", "总磷", "Total phosphorus"),
+    # What the centre derives from others (docs/reference/derived.md). Names of their own: a rule that looks at a
+    # measured quantity never meets its mean beside it.
+    Quantity("wind_speed_mean", "m/s", "平均风速", "Mean wind speed"),
+    Quantity("wind_vector_speed", "m/s", "矢量平均风速", "Vector mean wind speed"),
+    Quantity("wind_direction_mean", "deg", "平均风向", "Mean wind direction", Kind.DIRECTION),
+    Quantity("wind_gust_peak", "m/s", "极大风速", "Peak gust (3 s)"),
+    Quantity("rain_sum", "mm", "时段雨量", "Rain in a period"),
+    Quantity("rise_rate", "m/h", "涨率", "Rate of rise"),
+    Quantity("dew_point_derived", "degC", "露点（推算）", "Dew point (derived)"),
+    Quantity("sea_level_reduced", "m", "归算潮位", "Sea level over the site's datum"),
+    Quantity("astronomical_tide", "m", "天文潮位", "Astronomical tide"),
+    Quantity("tide_residual", "m", "增减水", "Tide residual"),
+    Quantity("air_quality_index", "1", "空气质量指数", "Air quality index"),
+    Quantity("air_quality_subindex", "1", "空气质量分指数", "Air quality subindex"),
+    Quantity("primary_pollutant", "code", "首要污染物", "Primary pollutant", Kind.CODE),
+    Quantity("water_class", "code", "水质类别", "Water class", Kind.CODE),
+    Quantity("water_class_cause", "code", "定类指标", "Deciding parameters", Kind.CODE),
+    Quantity("completeness", "%", "数据完整率", "Completeness"),
 )
 
 QUANTITIES: Final[dict[str, Quantity]] = {quantity.name: quantity for quantity in _TABLE}

@@ -6,6 +6,8 @@ from typing import Final, NamedTuple
 
 PREFIX: Final = "petrel/1"
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+DERIVED: Final = "derived"
+"""The node whose series a centre derives itself: no gateway may be called so, and what comes under it is not heard."""
 
 
 class Channel(StrEnum):
@@ -37,6 +39,11 @@ class Address(NamedTuple):
 def is_name(text: str) -> bool:
     """Whether a site, node, station or point may be called so: lower-case letters, digits and hyphens, 63 at most."""
     return _NAME.fullmatch(text) is not None
+
+
+def is_derived(source: str) -> bool:
+    """Whether a source is a centre's own."""
+    return source.rpartition("/")[2] == DERIVED
 
 
 def topic(source: str, channel: Channel) -> str:

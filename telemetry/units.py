@@ -29,6 +29,7 @@ UNITS: Final[dict[str, Unit]] = {
     "h": Unit("time", 3600.0),
     "m/s": Unit("speed"),
     "km/h": Unit("speed", 1 / 3.6),
+    "m/h": Unit("speed", 1 / 3600),
     "kt": Unit("speed", 1852 / 3600),
     "degC": Unit("temperature"),
     "K": Unit("temperature", 1.0, -273.15),
