@@ -55,6 +55,11 @@ FROM samples WHERE commit_no > $after AND commit_no <= $upto AND time_ms >= $sta
 ORDER BY commit_no, rowid
 """
 
+SPANS: Final = """
+SELECT series, min(time_ms) * 1000000 AS first_ns, max(time_ms) * 1000000 AS last_ns
+FROM samples GROUP BY series ORDER BY series
+"""
+
 COUNT: Final = "SELECT count(*) FROM samples"
 DISTINCT_COUNT: Final = "SELECT count(*) FROM (SELECT DISTINCT series, time_ms FROM samples)"
 QUALITY_COUNT: Final = "SELECT count(*) FROM samples WHERE quality = $quality"

@@ -14,7 +14,7 @@ from ingest.store import _duckdb_queries as sql
 from ingest.store import schema
 from ingest.store._duckdb_file import Columns, Connection, DuckDBFile
 from ingest.store.ledger import Ledger, range_columns, ranges_of
-from ingest.store.protocol import Buckets, CommitResult, Points, StoreInfo, StoreRefusedError, Tally
+from ingest.store.protocol import Buckets, CommitResult, Points, Spans, StoreInfo, StoreRefusedError, Tally
 from telemetry.batch import I64, MILLISECOND_NS, Batch
 from telemetry.quality import Cause, Quality
 
@@ -121,6 +121,10 @@ class DuckDBStore:
         stop = _ALL if until_ns is None else _ceil_ms(until_ns)
         doubted = {"clock": int(Cause.CLOCK), "suspect": int(Quality.SUSPECT)}
         return Points(**self._columns(sql.LATEST, start=_ceil_ms(since_ns), stop=stop, **doubted))
+
+    def spans(self) -> Spans:
+        """From when to when rows of each series are held."""
+        return Spans(**self._columns(sql.SPANS))
 
     def count(self) -> int:
         """Rows in the store."""

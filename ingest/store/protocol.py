@@ -62,6 +62,15 @@ class Buckets:
     quality: U8
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Spans:
+    """From when to when rows of each series are held, by ascending identity; columns of shape (n,), UTC nanoseconds."""
+
+    series: I64
+    first_ns: I64
+    last_ns: I64
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
     """Rows of one gateway in a stretch of commits: all, the different (series, time) among them, and the missing."""
@@ -121,6 +130,9 @@ class Store(Protocol):
 
     def latest(self, since_ns: int, until_ns: int | None = None) -> Points:
         """The newest sample of every series between two moments, ordered by series; none whose time was doubted."""
+
+    def spans(self) -> Spans:
+        """From when to when rows of each series are held; may look at every row, so it is asked seldom."""
 
     def count(self) -> int:
         """Rows in the store."""
