@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.spool import Entry, Key, Spool
+from telemetry.batch import MAX_ROWS
+from telemetry.bundle import MAX_PARTS
 from telemetry.wire import Ack, Lane
 
 WINDOW: Final = {Lane.ALARM: 4, Lane.LIVE: 4, Lane.BACKLOG: 24}
@@ -12,6 +14,10 @@ WINDOW: Final = {Lane.ALARM: 4, Lane.LIVE: 4, Lane.BACKLOG: 24}
 BACKLOG_ROWS: Final = 16_000
 """Of them in the backlog, rows at most: an alarm waits behind what the centre is committing, so large batches go fewer
 at a time."""
+BUNDLED: Final = 1024
+"""Batches of the backlog at most, in the place of 24, where the centre reads bundles: small ones by the thousand."""
+_BUNDLE_BYTES: Final = 64 * 1024
+"""A bundle is full from here on: a larger one would save little, and an alarm waits behind it on a slow line."""
 _LONGEST: Final = 32
 """Of the usual patience: the longest wait before a batch is sent again."""
 
@@ -48,6 +54,8 @@ class Flight:
         """Whether the centre's store takes nothing at present, as far as we know."""
         self.sparing = False
         """Whether backlog stays where it is, since the line costs too much."""
+        self.bundling = False
+        """Whether the centre has said that it reads bundles."""
         self._any_held = False
         self._run = 0
         self._probes = 0
@@ -61,14 +69,40 @@ class Flight:
             overdue.times += 1
             overdue.due_s = now_s + self._patience_s(overdue.times)
             return overdue.entry
-        for lane, most in WINDOW.items():
+        for lane in WINDOW:
             if lane is Lane.BACKLOG and (self.sparing or self._backlog_rows() >= BACKLOG_ROWS):
                 continue
-            if self.count(lane) < most and (entry := self._unsent(lane, now_s)) is not None:
-                self._sent[entry.key] = _Sent(entry, 0, now_s + self._patience_s(0))
-                self._since_s = now_s if self._since_s is None else self._since_s
+            if self.count(lane) < self._most(lane) and (entry := self._unsent(lane, now_s)) is not None:
+                self._depart(entry, now_s)
                 return entry
         return None
+
+    def beside(self, first: Entry, now_s: float) -> list[Entry]:
+        """What goes in the same message with a batch that ``next`` gave: more backlog, where the centre reads bundles.
+
+        What is overdue goes alone, so that whatever made the centre deaf to a bundle costs a batch once.
+        """
+        if not self.bundling or first.lane is not Lane.BACKLOG or self._sent[first.key].times:
+            return []
+        found = list[Entry]()
+        places = min(self._most(Lane.BACKLOG) - self.count(Lane.BACKLOG), MAX_PARTS - 1)
+        rows, size = min(BACKLOG_ROWS - self._backlog_rows(), MAX_ROWS - first.rows), _BUNDLE_BYTES - first.size
+        while len(found) < places and rows > 0 and size > 0:
+            entry = self._unsent(Lane.BACKLOG, now_s)
+            if entry is None:
+                break
+            self._depart(entry, now_s)
+            found.append(entry)
+            rows -= entry.rows
+            size -= entry.size
+        return found
+
+    def _most(self, lane: Lane) -> int:
+        return BUNDLED if self.bundling and lane is Lane.BACKLOG else WINDOW[lane]
+
+    def _depart(self, entry: Entry, now_s: float) -> None:
+        self._sent[entry.key] = _Sent(entry, 0, now_s + self._patience_s(0))
+        self._since_s = now_s if self._since_s is None else self._since_s
 
     def count(self, lane: Lane) -> int:
         """Batches of a lane that are unacknowledged."""
@@ -80,7 +114,7 @@ class Flight:
     def wait_s(self, now_s: float) -> float | None:
         """How long until something is to be sent again, if nothing is answered before; None when there is nothing."""
         due = [sent.due_s for sent in self._wanted()]
-        if not self.sparing and self.holding and self._any_held and self.count(Lane.BACKLOG) < WINDOW[Lane.BACKLOG]:
+        if not self.sparing and self.holding and self._any_held and self.count(Lane.BACKLOG) < self._most(Lane.BACKLOG):
             due.append(self._probe_s)
         return max(min(due) - now_s, 0.0) if due else None
 
@@ -90,6 +124,7 @@ class Flight:
 
     def take(self, ack: Ack, now_s: float) -> bool:
         """Release what is committed, set aside what is refused, keep what is held; whether anything was released."""
+        self.bundling = ack.bundles or (self.bundling and not ack.announce)
         released = self._release(ack)
         held = self._hold(ack, now_s)
         self._land()

@@ -13,8 +13,9 @@ from gateway.announced import Announced
 from gateway.connection import LOSSES, Connection, MovedError, reasons
 from gateway.flight import WINDOW, Flight, refusal
 from gateway.line import SPARING_S, LineMeter
+from gateway.loading import messages
 from gateway.mailbox import Mailbox
-from gateway.spool import Entry, Spool
+from gateway.spool import Spool
 from gateway.timing import Timing, UplinkCounts
 from telemetry.broker import BrokerAddress
 from telemetry.cancellation import Requests
@@ -143,7 +144,11 @@ class Uplink:
         return Connection(self.broker, name, self._password, will=will, take=self._receive, deadline_s=wait_s)
 
     async def _greet(self, link: Connection) -> None:
-        """Listen first, so that no acknowledgement is missed; then say who we are; then send what is open."""
+        """Listen first, so that no acknowledgement is missed; then say who we are; then send what is open.
+
+        What this centre reads it says once it has heard who we are.
+        """
+        self._flight.bundling = False
         self.refused = tuple(await link.listen([self._topic(Channel.ACK), *self._mailbox.topics]))
         await self._publish(link, Channel.ANNOUNCE, self.announced.payload)
         self._flight.clear()
@@ -179,12 +184,14 @@ class Uplink:
             self._settle()
             if entry is None:
                 await self._idle()
-            elif (payload := await self._payload(entry)) is not None:
+                continue
+            entries = [entry, *self._flight.beside(entry, time.monotonic())]
+            for payload in await messages(self._spool, entries):
                 await self._publish(link, Channel.DATA, payload)
-                self.counts.sent_batches += 1
                 self.counts.sent_bytes += len(payload)
-                if entry.lane is Lane.LIVE:
-                    self._live_s = time.monotonic()
+            self.counts.sent_batches += len(entries)
+            if entry.lane is Lane.LIVE:
+                self._live_s = time.monotonic()
 
     async def _idle(self) -> None:
         """Wait for an append, an acknowledgement, or a batch that is overdue."""
@@ -193,18 +200,6 @@ class Uplink:
             async with asyncio.timeout(wait_s):
                 await self._wake.wait()
         self._wake.clear()
-
-    async def _payload(self, entry: Entry) -> bytes | None:
-        """Read in a thread what has to come from the disk; what can't be read now is overdue later."""
-        try:
-            fresh = self._spool.is_fresh(entry)
-            payload = self._spool.read(entry) if fresh else await asyncio.to_thread(self._spool.read, entry)
-        except OSError as exc:
-            _LOG.error("batch can't be read now", epoch=entry.epoch, seq=entry.seq, reason=exc.strerror)
-            return None
-        if payload is None:
-            self._spool.spoil(entry)
-        return payload
 
     async def _until_moved(self, link: Connection) -> None:
         await self._moved.wait()

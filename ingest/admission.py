@@ -13,17 +13,20 @@ import structlog
 from ingest.catalogue import I32, Catalogue, Entry, Verdict
 from ingest.claims import Claims
 from ingest.commit import Commit
+from ingest.decoding import Bad, decode_all
 from ingest.intake import Message
 from ingest.presence import PresenceBook
 from ingest.qc.control import QualityControl
 from ingest.replies import Answers
+from ingest.salvage import identity
 from telemetry.batch import Batch
 from telemetry.clock import Clock
-from telemetry.wire import Announce, decode, decode_batch, identity
+from telemetry.faults import Fault
+from telemetry.wire import Announce, decode
 
 _LOG: Final = structlog.get_logger(__name__)
 _ASK_EVERY_S: Final = 1.0
-_MOST_ASKED: Final = 64
+_MOST_ASKED: Final = 1024
 _MOST_REMEMBERED_ROWS: Final = 2_000_000
 
 Name = tuple[str, int, int]
@@ -67,6 +70,8 @@ class Admission:
         presence: PresenceBook,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.faults: Counter[Fault] = Counter()
+        """Batches and announcements that were refused since start, whole or in part, by cause."""
         self._catalogue = catalogue
         self._control = control
         self._clock = clock
@@ -109,6 +114,7 @@ class Admission:
         try:
             announce = decode(message.payload, Announce)
         except ValueError as exc:
+            self.faults[Fault.ANNOUNCEMENT] += 1
             return None, Complaint(message.source, f"announcement: {exc}", malformed=True)
         self._heard[message.source] = self._heard.get(message.source, 0) + 1
         return self._take_over(message.source, announce)
@@ -145,21 +151,16 @@ class Admission:
         self._claims.put(source, announce, verdict.contested)
         for owner, n in Counter(owned.source for owned in verdict.replaced).items():
             _LOG.warning("gateway replaced", source=source, was=owner, series=n)
+        if verdict.reason is not None or verdict.refused:
+            self.faults[Fault.ANNOUNCEMENT] += 1
         if verdict.reason is not None:
             return None, Complaint(source, verdict.reason)
         return Admitted(source, _accepted(announce, verdict), bool(verdict.replaced)), Complaint(source, _why(verdict))
 
     def decode(self, messages: Sequence[Message], answers: Answers) -> tuple[list[Batch], list[Complaint]]:
         """Unpack batches; a malformed one is refused by name where it still says its name."""
-        batches, complaints = [], []
-        for message in messages:
-            try:
-                batch, _ = decode_batch(message.payload, message.source)
-            except ValueError as exc:
-                complaints.append(self._malformed(message, str(exc), answers))
-            else:
-                batches.append(batch)
-        return batches, complaints
+        found = decode_all(messages)
+        return found.batches, [self._malformed(bad, answers) for bad in found.bad]
 
     def check(self, batches: Sequence[Batch], answers: Answers) -> list[Batch]:
         """The batches whose rows may enter the record, with the verdict of quality control; the others are answered."""
@@ -176,16 +177,21 @@ class Admission:
         changed: tuple[Entry, ...] = verdict.changed
         self._control.limits.put([(entry.place, entry.series) for entry in changed])
 
-    def _malformed(self, message: Message, reason: str, answers: Answers) -> Complaint:
-        name = identity(message.payload)
+    def _malformed(self, bad: Bad, answers: Answers) -> Complaint:
+        self.faults[bad.error.fault] += 1
+        name = identity(bad.payload)
         if name is not None:
-            answers.refused(message.source, *name, reason)
-        return Complaint(message.source, f"data: {reason}", malformed=True)
+            answers.refused(bad.source, *name, str(bad.error))
+        return Complaint(bad.source, f"data: {bad.error}", malformed=True)
+
+    def _refuse(self, batch: Batch, fault: Fault, reason: str, answers: Answers) -> None:
+        self.faults[fault] += 1
+        answers.refused(*name_of(batch), reason)
 
     def _may_send(self, batch: Batch, answers: Answers) -> bool:
         reason = self._catalogue.refusal(batch.source)
         if reason is not None:
-            answers.refused(*name_of(batch), reason)
+            self._refuse(batch, Fault.GATEWAY, reason, answers)
         elif batch.source not in self._heard:
             self._ask(batch.source, answers)
         else:
@@ -229,7 +235,7 @@ class Admission:
                 del asked[next(iter(asked))]
         else:
             asked.pop((batch.epoch, batch.seq), None)
-            answers.refused(*name_of(batch), reason)
+            self._refuse(batch, Fault.UNKNOWN_SERIES, reason, answers)
 
     def _ask(self, source: str, answers: Answers) -> None:
         now_s = self._now_s()

@@ -168,6 +168,7 @@ class Pipeline:
 
     def _announce(self, messages: Sequence[Message], done: _Round) -> None:
         for message in messages:
+            done.answers.reads_bundles(message.source)
             self._learn(*self._admission.announce(message), done)
 
     def _learn(self, admitted: Admitted | None, complaint: Complaint, done: _Round) -> None:

@@ -19,6 +19,7 @@ class _Reply:
     refused: dict[int, dict[int, str]] = field(default_factory=dict)
     held: dict[int, set[int]] = field(default_factory=dict)
     announce: bool = False
+    bundles: bool = False
 
 
 class Answers:
@@ -44,6 +45,10 @@ class Answers:
         """Ask the gateway to announce, and then to send what is open again."""
         self._of(source).announce = True
 
+    def reads_bundles(self, source: str) -> None:
+        """Tell the gateway, which has announced, that it may send several batches in one message."""
+        self._of(source).bundles = True
+
     def merge(self, other: "Answers") -> None:
         """Add what another round says."""
         for source, reply in other.replies.items():
@@ -55,6 +60,7 @@ class Answers:
             for epoch, numbers in reply.held.items():
                 mine.held.setdefault(epoch, set()).update(numbers)
             mine.announce |= reply.announce
+            mine.bundles |= reply.bundles
 
     def acks(self, run: int) -> list[tuple[str, Ack]]:
         """One message for each gateway, and one before it where something is held in this ``run`` of the centre."""
@@ -105,13 +111,18 @@ class Replies:
 
 
 def _acks(reply: _Reply, run: int) -> Iterator[Ack]:
-    """What is held comes first, so that the newer word stands, and alone, for gateways that can't read it."""
+    """What is held comes first, so that the newer word stands, and alone, for gateways that can't read it.
+
+    So is what this centre reads, last: what a gateway was told before it was asked to announce does not count.
+    """
     held = tuple(EpochAck(epoch=epoch, held=tuple(merged(seqs))) for epoch, seqs in sorted(reply.held.items()))
     if held:
         yield Ack(epochs=held, run=run)
     epochs = sorted(reply.committed.keys() | reply.refused.keys())
     if epochs or reply.announce:
         yield Ack(epochs=tuple(_epoch(reply, epoch) for epoch in epochs), announce=reply.announce)
+    if reply.bundles:
+        yield Ack(bundles=True)
 
 
 def _epoch(reply: _Reply, epoch: int) -> EpochAck:

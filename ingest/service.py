@@ -1,6 +1,7 @@
 """The ingest service: subscriber, pipeline and catalogue around one store, as one thing to run."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 
 import numpy as np
@@ -20,6 +21,7 @@ from ingest.watches import Watches
 from telemetry.broker import BrokerAddress
 from telemetry.clock import Clock
 from telemetry.codes import READS
+from telemetry.faults import Fault
 from telemetry.progress import Progress
 from telemetry.wire import Watch
 
@@ -80,6 +82,11 @@ class Ingest:
     def stats(self) -> PipelineStats:
         """Counts since start."""
         return self._pipeline.stats
+
+    @property
+    def faults(self) -> Counter[Fault]:
+        """Batches and announcements that were refused since start, whole or in part, by cause."""
+        return self._admission.faults
 
     def progress(self) -> Progress:
         """How far rows have come."""

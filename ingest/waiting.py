@@ -2,10 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from ingest.admission import Name, name_of
 from ingest.store.ranges import Ranges
 from telemetry.batch import Batch
+
+_MOST_SMALL: Final = 1100
+_MOST_ROWS: Final = 40_000
+"""What the window of a gateway that bundles holds, and a little more: memory has a bound whatever it sends."""
 
 
 @dataclass(slots=True)
@@ -16,6 +21,14 @@ class Held:
     judged: bool
 
 
+@dataclass(slots=True)
+class _Load:
+    """What a gateway has here."""
+
+    batches: int = 0
+    rows: int = 0
+
+
 class Waiting:
     """One thread uses it. At most ``most`` judged batches of a gateway stay in memory, so that they are committed at
     once when there is room; of the others only the numbers are remembered, as ranges, since their gateway keeps them.
@@ -24,7 +37,7 @@ class Waiting:
     def __init__(self, most: int) -> None:
         self._most = most
         self._held: dict[Name, Held] = {}
-        self._per_source: dict[str, int] = {}
+        self._per_source: dict[str, _Load] = {}
         self._judged: dict[tuple[str, int], Ranges] = {}
 
     def __len__(self) -> int:
@@ -39,14 +52,17 @@ class Waiting:
         return ranges is not None and name[2] in ranges
 
     def has_room(self, source: str) -> bool:
-        """Whether a gateway has fewer batches here than it may."""
-        return self._per_source.get(source, 0) < self._most
+        """Whether a gateway has less here than it may: ``most`` batches of any size, or many more small ones."""
+        load = self._per_source.get(source)
+        return load is None or load.batches < self._most or (load.batches < _MOST_SMALL and load.rows < _MOST_ROWS)
 
     def put(self, batch: Batch) -> None:
         """Keep a checked batch; one that was judged before is not handed on again."""
         name = name_of(batch)
         self._held[name] = Held(batch, self.has_judged(name))
-        self._per_source[batch.source] = self._per_source.get(batch.source, 0) + 1
+        load = self._per_source.setdefault(batch.source, _Load())
+        load.batches += 1
+        load.rows += len(batch)
 
     def group(self, most_rows: int) -> list[Held]:
         """The oldest batches, as many as make ``most_rows``, at least one where there is any."""
@@ -70,12 +86,14 @@ class Waiting:
             held.judged = True
             source, epoch, seq = name = name_of(held.batch)
             self._judged.setdefault((source, epoch), Ranges()).add(seq, seq)
-            if self._per_source[source] > self._most:
+            if self._per_source[source].batches > self._most:
                 self._forget(name)
         return tuple(held.batch for held in fresh)
 
     def _forget(self, name: Name) -> None:
-        del self._held[name]
-        self._per_source[name[0]] -= 1
-        if not self._per_source[name[0]]:
+        held = self._held.pop(name)
+        load = self._per_source[name[0]]
+        load.batches -= 1
+        load.rows -= len(held.batch)
+        if not load.batches:
             del self._per_source[name[0]]

@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from telemetry.faults import BadMessageError, Fault
 from telemetry.quality import Cause, Quality
 
 I64 = NDArray[np.int64]
@@ -121,17 +122,18 @@ def check(batch: Batch) -> None:
         column = getattr(batch, name)
         if column.dtype != dtype or column.shape != (n,):
             raise ValueError(f"column {name}: {column.dtype} {column.shape}, expected {np.dtype(dtype)} ({n},)")
-    _check_values(batch)
+    check_values(series=batch.series, time_ns=batch.time_ns, value=batch.value, quality=batch.quality)
 
 
-def _check_values(batch: Batch) -> None:
-    if int(batch.quality.max()) > Quality.MISSING:
-        raise ValueError(f"column quality: {batch.quality.max()}, expected 0 to {int(Quality.MISSING)}")
-    if not np.array_equal(np.isnan(batch.value), batch.quality == Quality.MISSING):
-        raise ValueError("column value: NaN and MISSING disagree, expected NaN if and only if MISSING")
-    if np.isinf(batch.value).any():
-        raise ValueError("column value: infinite, expected a number or NaN")
-    if int(batch.series.min()) < 0:
-        raise ValueError("column series: negative, expected 63-bit identities")
-    if (batch.time_ns % MILLISECOND_NS).any():
-        raise ValueError("column time_ns: finer than a millisecond, expected whole milliseconds")
+def check_values(*, series: I64, time_ns: I64, value: F64, quality: U8) -> None:
+    """As ``check``, of columns whose shapes and types are right."""
+    if int(quality.max()) > Quality.MISSING:
+        raise BadMessageError(Fault.QUALITY, f"column quality: {quality.max()}, expected 0 to {int(Quality.MISSING)}")
+    if not np.array_equal(np.isnan(value), quality == Quality.MISSING):
+        raise BadMessageError(Fault.NAN, "column value: NaN and MISSING disagree, expected NaN if and only if MISSING")
+    if np.isinf(value).any():
+        raise BadMessageError(Fault.INFINITE, "column value: infinite, expected a number or NaN")
+    if int(series.min()) < 0:
+        raise BadMessageError(Fault.SERIES, "column series: negative, expected 63-bit identities")
+    if (time_ns % MILLISECOND_NS).any():
+        raise BadMessageError(Fault.TIME, "column time_ns: finer than a millisecond, expected whole milliseconds")

@@ -6,9 +6,7 @@ has been decoded: all decoders raise ValueError, and never take more memory than
 """
 
 import zlib
-from collections.abc import Iterator
 from enum import IntEnum, StrEnum
-from itertools import islice
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -17,6 +15,7 @@ import numpy as np
 from telemetry.batch import MAX_ROWS, Batch, check
 from telemetry.codes import Codes
 from telemetry.deployment import Deployment
+from telemetry.faults import BadMessageError, Fault
 from telemetry.health import ClockHealth, LineUse
 from telemetry.series import Series, Station
 
@@ -29,11 +28,6 @@ _ZLIB: Final = b"\x78"
 _COLUMNS: Final = (("series", "<i8"), ("time_ns", "<i8"), ("value", "<f8"), ("quality", "u1"), ("cause", "<u2"))
 _ROW_BYTES: Final = sum(np.dtype(dtype).itemsize for _, dtype in _COLUMNS)
 _WORTHWHILE: Final = 0.9
-_FIXARRAY: Final = 0x9
-_FIXINT_END: Final = 0x80
-_NIL: Final = 0xC0
-_UINT_SIZES: Final = {0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8}
-"""Bytes that follow the first one of a msgpack integer."""
 M = TypeVar("M", bound=msgspec.Struct)
 
 
@@ -127,6 +121,8 @@ class Ack(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     epochs: tuple[EpochAck, ...] = ()
     announce: bool = False
     run: int = 0
+    bundles: bool = False
+    """Said after each announcement, in a message of its own: from now on bundles are read (``telemetry.bundle``)."""
 
 
 class Presence(StrEnum):
@@ -198,13 +194,19 @@ def encode_batch(batch: Batch, lane: Lane) -> bytes:
 
 def decode_batch(payload: bytes, source: str) -> tuple[Batch, Lane]:
     """Unpack a batch that arrived from ``source`` and check every promise of the type; raises ValueError."""
+    batch, lane = unpack_batch(payload, source)
+    check(batch)
+    return batch, lane
+
+
+def unpack_batch(payload: bytes, source: str) -> tuple[Batch, Lane]:
+    """As ``decode_batch``, but what the columns hold is still to be checked (``telemetry.batch.check``)."""
     data = read_header(payload)
     if not 0 < data.rows <= MAX_ROWS:
-        raise ValueError(f"data: {data.rows} rows, expected 1 to {MAX_ROWS}")
+        raise BadMessageError(Fault.LENGTHS, f"data: {data.rows} rows, expected 1 to {MAX_ROWS}")
     batch = Batch(
         source=source, epoch=data.epoch, seq=data.seq, answered_ns=data.answered_ns, **_split(_unpack(data), data.rows)
     )
-    check(batch)
     return batch, data.lane
 
 
@@ -214,57 +216,34 @@ def read_header(payload: bytes) -> Data:
     data: Data = _convert(_DATA, payload)
     _same_version(data.version)
     if not (0 < data.epoch < 2**63 and 0 < data.seq < 2**63):
-        raise ValueError(f"data: epoch {data.epoch}, seq {data.seq}, expected positive 63-bit numbers")
+        text = f"data: epoch {data.epoch}, seq {data.seq}, expected positive 63-bit numbers"
+        raise BadMessageError(Fault.MALFORMED, text)
     return data
-
-
-def identity(payload: bytes) -> tuple[int, int] | None:
-    """Epoch and seq of a ``data`` message of any size whose rest may be damaged; None when even they can't be read.
-
-    They stand in the first 28 bytes, so that is all that is looked at.
-    """
-    unpacker = iter(payload[1:28])
-    if not payload or payload[0] >> 4 != _FIXARRAY:
-        return None
-    numbers = [_unsigned(unpacker) for _ in range(3)]
-    epoch, seq = numbers[1], numbers[2]
-    if numbers[0] is None or epoch is None or seq is None or not (0 < epoch < 2**63 and 0 < seq < 2**63):
-        return None
-    return epoch, seq
-
-
-def _unsigned(octets: Iterator[int]) -> int | None:
-    """The next non-negative msgpack integer."""
-    kind = next(octets, _NIL)
-    if kind < _FIXINT_END:
-        return kind
-    size = _UINT_SIZES.get(kind)
-    number = bytes(islice(octets, size)) if size else b""
-    return int.from_bytes(number, "big") if size == len(number) and size else None
 
 
 def _bound(payload: bytes) -> None:
     if len(payload) > MAX_PAYLOAD:
-        raise ValueError(f"message of {len(payload)} bytes, expected at most {MAX_PAYLOAD}")
+        raise BadMessageError(Fault.TOO_LARGE, f"message of {len(payload)} bytes, expected at most {MAX_PAYLOAD}")
 
 
 def _same_version(version: int) -> None:
     if version != VERSION:
-        raise ValueError(f"message of version {version}, expected {VERSION}")
+        raise BadMessageError(Fault.MALFORMED, f"message of version {version}, expected {VERSION}")
 
 
 def _convert(decoder: "msgspec.msgpack.Decoder[M]", payload: bytes) -> M:
     try:
         return decoder.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        raise ValueError(f"message is not what it should be: {exc}") from exc
+        raise BadMessageError(Fault.MALFORMED, f"message is not what it should be: {exc}") from exc
 
 
 def _unpack(data: Data) -> bytes:
     size = data.rows * _ROW_BYTES
     columns = data.columns if data.codec is Codec.RAW else _inflate(data.columns, size)
     if len(columns) != size:
-        raise ValueError(f"data: columns of {len(columns)} bytes, expected {size} for {data.rows} rows")
+        text = f"data: columns of {len(columns)} bytes, expected {size} for {data.rows} rows"
+        raise BadMessageError(Fault.LENGTHS, text)
     return columns
 
 
@@ -274,9 +253,9 @@ def _inflate(packed: bytes, size: int) -> bytes:
     try:
         raw = inflater.decompress(packed, size + 1)
     except zlib.error as exc:
-        raise ValueError(f"data: columns do not decompress: {exc}") from exc
+        raise BadMessageError(Fault.MALFORMED, f"data: columns do not decompress: {exc}") from exc
     if not inflater.eof or inflater.unused_data:
-        raise ValueError(f"data: columns decompress to something else than {size} bytes")
+        raise BadMessageError(Fault.LENGTHS, f"data: columns decompress to something else than {size} bytes")
     return raw
 
 
@@ -286,9 +265,9 @@ def _decompress(payload: bytes) -> bytes:
     try:
         raw = inflater.decompress(payload, MAX_UNPACKED)
     except zlib.error as exc:
-        raise ValueError(f"message does not decompress: {exc}") from exc
+        raise BadMessageError(Fault.MALFORMED, f"message does not decompress: {exc}") from exc
     if not inflater.eof or inflater.unused_data:
-        raise ValueError(f"message decompresses to more than {MAX_UNPACKED} bytes, or is cut off")
+        raise BadMessageError(Fault.TOO_LARGE, f"message decompresses to more than {MAX_UNPACKED} bytes, or is cut off")
     return raw
 
 

@@ -58,6 +58,11 @@ class Entry:
         return self.epoch, self.seq
 
     @property
+    def size(self) -> int:
+        """Bytes of its message."""
+        return self.segment.size_of(self.index)
+
+    @property
     def is_gone(self) -> bool:
         """Whether it was acknowledged, refused or dropped meanwhile."""
         return self.segment.state[self.index] == State.GONE
@@ -128,6 +133,10 @@ class Segment:
     def raw(self, index: int) -> bytes:
         """The record as it stands. Raises OSError."""
         return self.store.read(self._start[index], record.HEADER_BYTES + self._length[index])
+
+    def size_of(self, index: int) -> int:
+        """Bytes to send."""
+        return self._length[index]
 
     def release(self, index: int) -> None:
         """The record is not needed any more; releasing it again is a mistake of the caller."""

@@ -8,7 +8,7 @@ import msgspec
 import typer
 
 from petrel.errors import CommandError
-from telemetry import topics, wire
+from telemetry import bundle, topics, wire
 from telemetry.batch import Batch
 from telemetry.broker import PASSWORD, BrokerAddress, parse_broker, secured, unreachable
 from telemetry.orders import Answer, Command, ConfigOrder
@@ -91,8 +91,10 @@ def describe(topic: str, payload: bytes, rows: int) -> dict[str, Any]:
         if not payload:  # clears what the broker has kept
             return {"topic": topic, "message": None}
         if address.channel is Channel.DATA:
-            batch, lane = wire.decode_batch(payload, address.source)
-            return {"topic": topic, "lane": lane.name.lower(), **_batch(batch, rows)}
+            inside = bundle.parts(payload)
+            if len(inside) > 1:
+                return {"topic": topic, "bundle": [_data(part, address.source, rows) for part in inside]}
+            return {"topic": topic, **_data(payload, address.source, rows)}
         if address.channel in _ORDERS:
             key, body = unverified(payload)
             return {"topic": topic, "key": key, "message": wire.decode(body, _ORDERS[address.channel])}
@@ -100,6 +102,11 @@ def describe(topic: str, payload: bytes, rows: int) -> dict[str, Any]:
         return {"topic": topic, "message": wire.decode(payload, kind) if kind else payload.hex()}
     except ValueError as exc:
         return {"topic": topic, "unreadable": str(exc), "bytes": len(payload)}
+
+
+def _data(payload: bytes, source: str, rows: int) -> dict[str, Any]:
+    batch, lane = wire.decode_batch(payload, source)
+    return {"lane": lane.name.lower(), **_batch(batch, rows)}
 
 
 def _batch(batch: Batch, rows: int) -> dict[str, Any]:

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.flight import BACKLOG_ROWS, WINDOW
+from gateway.flight import BACKLOG_ROWS, BUNDLED, WINDOW
 from gateway.timing import Timing
 from telemetry import wire
 from telemetry.batch import MAX_ROWS
+from telemetry.bundle import MAX_PARTS, MAX_ROWS_IN_ALL
 from telemetry.orders import LONGEST_TTL_S
 from telemetry.topics import PREFIX, Channel
 from telemetry.wire import Lane
@@ -43,6 +44,8 @@ def test_every_lane_has_its_window():
         f"`{PREFIX}/<site>/<node>/<channel>`",
         f"At most {wire.MAX_PAYLOAD // 1024} KiB, and {wire.MAX_UNPACKED // 1024**2} MiB once unpacked",
         f"(1 to {MAX_ROWS:,})",
+        f"{MAX_PARTS} batches and {MAX_ROWS_IN_ALL:,} rows at most",
+        f"in bundles {BUNDLED:,}, and {BACKLOG_ROWS:,} rows",
         f"window of {sum(WINDOW.values())} batches",
         f"sends it again after {Timing().resend_s:g} s",
         f"Every {Timing().status_s:g} s",

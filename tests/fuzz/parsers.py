@@ -27,7 +27,14 @@ from edge_agent.drivers.sdi12 import frames as sdi12
 from edge_agent.drivers.sl651 import elements as sl651_elements
 from edge_agent.drivers.sl651 import frames as sl651
 from edge_agent.drivers.sl651.driver import PROTOCOL as SL651
+from ingest.decoding import decode_all
+from ingest.intake import Message
+from ingest.salvage import identity
 from telemetry import wire
+from telemetry.batch import check
+from telemetry.bundle import packed
+from telemetry.bundle import parts as bundle_parts
+from telemetry.topics import Channel
 from tests.unit.gateway_batches import make_batch
 
 NOW_NS = 1_790_000_000_000_000_000
@@ -133,11 +140,21 @@ def _sessions() -> Iterator[Parser]:
         )
 
 
+def _decoded(data: bytes) -> None:
+    """What the centre does with a message of data: it must come to terms with anything."""
+    found = decode_all([Message("demo/gw-1", Channel.DATA, data)])
+    for one in found.batches:
+        check(one)
+
+
 def _wire() -> Iterator[Parser]:
     batch = wire.encode_batch(make_batch(50).numbered(1, 1), wire.Lane.LIVE)
     ack = wire.encode(wire.Ack(epochs=(wire.EpochAck(epoch=1, committed=((1, 9),)),)))
     watch = wire.encode(wire.Watch(marks={"1": (1.0, 2.0)}))
     yield Parser("wire batch", lambda data: wire.decode_batch(data, "demo/gw-1"), ValueError, (batch,))
-    yield Parser("wire identity", wire.identity, NothingError, (batch,))
+    yield Parser("wire identity", identity, NothingError, (batch,))
+    (bundle,) = packed([batch, batch])
+    yield Parser("wire bundle", bundle_parts, ValueError, (bundle,))
+    yield Parser("ingest decoding", _decoded, NothingError, (bundle, batch))
     for name, kind, seed in (("ack", wire.Ack, ack), ("watch", wire.Watch, watch)):
         yield Parser(f"wire {name}", lambda data, kind=kind: wire.decode(data, kind), ValueError, (seed,))  # type: ignore[misc]

@@ -11,6 +11,7 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 from telemetry.batch import Batch
+from telemetry.bundle import parts
 from telemetry.topics import Channel, parse, topic
 from telemetry.wire import Ack, Announce, EpochAck, Lane, Refusal, Status, Watch, decode, decode_batch, encode
 
@@ -60,6 +61,10 @@ class ScriptedCentre:
         self.committed: dict[Key, list[float]] = {}
         self.announcements: list[Announce] = []
         self.statuses: list[Status] = []
+        self.reads_bundles = False
+        """Whether it is a centre that reads bundles, and says so; an older one can't make anything of them."""
+        self.messages: list[int] = []
+        """Of each message of data, how many batches it held; 0 for one that could not be read."""
         self.hears = False
         """Whether it has subscribed: what is published before, it never gets."""
         self._loop = asyncio.get_running_loop()
@@ -106,11 +111,20 @@ class ScriptedCentre:
         channel, payload = parse(message.topic).channel, bytes(message.payload)
         if channel is Channel.ANNOUNCE:
             self.announcements.append(decode(payload, Announce))
+            if self.reads_bundles:
+                self.say(Ack(bundles=True))
         elif channel is Channel.STATUS:
             self.statuses.append(decode(payload, Status))
         else:
-            self._answer(*decode_batch(payload, self.source))
+            self._data(payload)
         self._loop.call_soon_threadsafe(self._changed.set)
+
+    def _data(self, payload: bytes) -> None:
+        found = parts(payload)
+        readable = len(found) == 1 or self.reads_bundles
+        self.messages.append(len(found) if readable else 0)
+        for part in found if readable else ():
+            self._answer(*decode_batch(part, self.source))
 
     def _answer(self, batch: Batch, lane: Lane) -> None:
         key = (batch.epoch, batch.seq)

@@ -239,6 +239,7 @@ def old_gateway(patch: pytest.MonkeyPatch) -> None:
 
 def old_centre(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("ingest.replies.Answers.held", lambda *_: None)
+    patch.setattr("ingest.replies.Answers.reads_bundles", lambda *_: None)
     patch.setattr("ingest.replies.Ack", OldAck)
     patch.setattr(
         "ingest.replies.EpochAck",

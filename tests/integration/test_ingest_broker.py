@@ -16,13 +16,15 @@ from ingest.qc.control import Tolerance
 from ingest.service import Ingest
 from ingest.store.duckdb import DuckDBStore
 from telemetry.broker import parse_broker
+from telemetry.bundle import packed
 from telemetry.clock import HOUR_NS, SECOND_NS, SystemClock
+from telemetry.faults import Fault
 from telemetry.quality import Cause
 from telemetry.topics import Channel, topic
 from telemetry.wire import Ack, Lane, Presence, Status, Watch, decode, encode, encode_batch
 from tests.integration.brokers import TestBroker, mosquitto, mosquitto_binary, nats_server
 from tests.integration.gateway_centre import until
-from tests.unit.ingest_data import SOURCE, announce, batch, level
+from tests.unit.ingest_data import SOURCE, START_NS, announce, batch, level
 
 _DEADLINE_S = 10.0
 
@@ -78,13 +80,17 @@ class Gateway:
         self.client = client
         self.source = source
         self.asked = 0
+        self.told_of_bundles = False
 
     async def publish(self, channel: Channel, payload: bytes, *, retain: bool = False) -> None:
         await self.client.publish(topic(self.source, channel), payload, qos=int(retain), retain=retain)
 
     async def answer(self) -> Ack:
+        """The next word on batches; that bundles are read is said after every announcement."""
         async with asyncio.timeout(_DEADLINE_S):
-            return decode(bytes((await anext(aiter(self.client.messages))).payload), Ack)
+            while (ack := decode(bytes((await anext(aiter(self.client.messages))).payload), Ack)).bundles:
+                self.told_of_bundles = True
+            return ack
 
     async def acknowledged(self, seq: int) -> bool:
         while not (epochs := (await self.answer()).epochs):
@@ -134,6 +140,23 @@ async def test_poison_is_answered_and_stops_neither_the_subscriber_nor_its_gatew
         assert centre.store.count() == 2
         (heard,) = centre.ingest.presence.all()
         assert heard.malformed == 4
+
+
+async def test_a_bundle_is_taken_batch_by_batch_and_only_the_bad_part_is_refused(broker, tmp_path):
+    """What another batch of the same message is, harms none; a bundle that lies about a length is none."""
+    good = [encode_batch(batch(seq, [1.0, 2.0], time_ns=START_NS + seq * SECOND_NS), Lane.BACKLOG) for seq in (1, 2, 4)]
+    poison = encode_batch(batch(3, [np.inf, 1.0]), Lane.BACKLOG)
+    (bundle,) = packed([*good[:2], poison, good[2]])
+    async with running(broker, tmp_path) as centre, gateway(broker) as field:
+        await field.publish(Channel.ANNOUNCE, encode(announce(level("a"), level("b"))))
+        await until(lambda: centre.ingest.catalogue.revision)
+        await field.publish(Channel.DATA, bundle[:-1])
+        await field.publish(Channel.DATA, bundle)
+        (epoch,) = (await field.answer()).epochs
+        assert field.told_of_bundles
+        assert (epoch.committed, [one.seq for one in epoch.refused]) == (((1, 2), (4, 4)), [3])
+        assert centre.store.count() == 6
+        assert centre.ingest.faults == {Fault.LENGTHS: 1, Fault.INFINITE: 1}
 
 
 async def test_the_status_and_the_will_of_a_gateway_are_known(broker, tmp_path):

@@ -19,7 +19,7 @@ from telemetry.clock import HOUR_NS
 from telemetry.topics import Channel
 from telemetry.wire import Ack, Announce, EpochAck, Lane, Presence, Status, encode
 from tests.integration.brokers import mosquitto, mosquitto_binary, nats_server
-from tests.integration.gateway_centre import always, scripted_centre, until
+from tests.integration.gateway_centre import ALL_WELL, always, scripted_centre, until
 from tests.unit.gateway_batches import SOURCE, HandClock, make_batch
 
 QUICK = Timing(reconnect_s=(0.02, 0.2), resend_s=30.0, eager_s=30.0, reannounce_s=0.05)
@@ -388,3 +388,29 @@ async def test_an_acknowledgement_that_the_access_list_keeps_from_us_is_said(spo
         assert "not acknowledged" in uplink.trouble
         assert "petrel/1/demo/gw-1/ack" in uplink.trouble
         assert spool.stats().batches == 2
+
+
+async def test_a_backlog_of_small_batches_goes_in_few_messages(broker, spool, centre):
+    centre.reads_bundles = True
+    expected = fill(spool, 1500)
+    async with uplink_to(broker.port, spool) as uplink:
+        await centre.until(lambda: spool.stats().batches == 0)
+    assert centre.committed == expected
+    assert centre.arrivals == list(expected), "in order, and once"
+    assert len(centre.messages) < 60
+    assert uplink.counts.sent_batches == 1500
+
+
+async def test_an_older_centre_that_takes_the_place_gets_everything(broker, spool, centre):
+    """What was on its way in bundles comes again, a batch to a message."""
+    centre.reads_bundles = True
+    centre.script = always("silent")
+    expected = fill(spool, 300)
+    async with uplink_to(broker.port, spool):
+        await centre.until(lambda: len(centre.arrivals) == 300)
+        centre.reads_bundles, centre.script = False, ALL_WELL
+        centre.messages.clear()
+        centre.say(Ack(announce=True))
+        await centre.until(lambda: spool.stats().batches == 0)
+    assert centre.committed == expected
+    assert set(centre.messages) == {1}

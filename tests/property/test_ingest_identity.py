@@ -3,7 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from telemetry.wire import Lane, encode_batch, identity
+from ingest.salvage import identity
+from telemetry.wire import Lane, encode_batch
 from tests.unit.ingest_data import batch
 
 _POSITIVE = st.integers(1, 2**63 - 1)

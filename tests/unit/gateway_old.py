@@ -15,3 +15,8 @@ class OldAck(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     version: int = VERSION
     epochs: tuple[OldEpochAck, ...] = ()
     announce: bool = False
+
+    @property
+    def bundles(self) -> bool:
+        """No word of it then."""
+        return False

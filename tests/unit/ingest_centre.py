@@ -80,8 +80,11 @@ class Centre:
         return self.commits.pop(0)
 
     async def next_ack(self) -> Ack:
+        """The next word on batches; that bundles are read is said after every announcement."""
         async with asyncio.timeout(DEADLINE_S):
-            ((_, ack),) = await self.replies.next()
+            while not (acks := [ack for _, ack in await self.replies.next() if not ack.bundles]):
+                pass
+        (ack,) = acks
         return ack
 
     def announce(self, *series, source=SOURCE, **changes) -> None:

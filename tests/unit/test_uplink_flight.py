@@ -4,8 +4,9 @@ from itertools import pairwise
 
 import pytest
 
-from gateway.flight import Flight
+from gateway.flight import BACKLOG_ROWS, Flight
 from gateway.spool import Limits, Spool
+from telemetry.batch import MAX_ROWS
 from telemetry.wire import Ack, EpochAck, Lane, Refusal
 from tests.unit.gateway_batches import HandClock, make_batch
 
@@ -184,3 +185,52 @@ def test_what_the_centre_commits_from_its_memory_is_not_sent_again(spool, flight
     assert [entry.seq for entry in send_all(flight, 1.0)] == [3]
     assert not flight.take(held(spool, 5, 1, 99), 1.0), "gone, and never ours"
     assert not flight.holding
+
+
+def bundle_of(flight, now_s=0.0):
+    first = flight.next(now_s)
+    return [first, *flight.beside(first, now_s)]
+
+
+def test_backlog_goes_in_bundles_only_where_the_centre_reads_them(spool, flight):
+    for lane in (Lane.BACKLOG, Lane.ALARM):
+        for _ in range(100):
+            spool.append(make_batch(), lane)
+    assert [entry.lane for entry in bundle_of(flight)] == [Lane.ALARM]
+    flight.take(Ack(bundles=True), 0.0)
+    for _ in range(3):
+        assert [entry.lane for entry in bundle_of(flight)] == [Lane.ALARM]
+    assert [entry.lane for entry in bundle_of(flight)] == [Lane.BACKLOG] * 100
+    flight.clear()
+    assert len(send_all(flight)) == 4 + 100, "a new connection forgets what was sent, not what the centre reads"
+
+
+def test_a_bundle_and_the_window_have_bounds(spool, flight):
+    """Rows on their way stay below 16,000 whatever a message holds: an alarm waits behind what is being committed."""
+    for _ in range(400):
+        spool.append(make_batch(100), Lane.BACKLOG)
+    flight.take(Ack(bundles=True), 0.0)
+    bundles = [bundle_of(flight) for _ in range(2)]
+    sizes = [sum(entry.rows for entry in entries) for entries in bundles]
+    assert all(size <= MAX_ROWS for size in sizes)
+    assert sum(sizes) == BACKLOG_ROWS
+    assert flight.next(0.0) is None
+    assert all(sum(entry.size for entry in entries[:-1]) < 64 * 1024 for entries in bundles)
+
+
+def test_what_is_overdue_goes_alone(spool, flight):
+    for _ in range(5):
+        spool.append(make_batch(), Lane.BACKLOG)
+    flight.take(Ack(bundles=True), 0.0)
+    assert len(bundle_of(flight)) == 5
+    for _ in range(5):
+        assert len(bundle_of(flight, 1.0)) == 1
+    assert flight.next(1.0) is None
+
+
+def test_a_centre_that_asks_for_the_announcement_may_be_an_older_one(spool, flight):
+    for _ in range(50):
+        spool.append(make_batch(), Lane.BACKLOG)
+    flight.take(Ack(bundles=True), 0.0)
+    flight.take(Ack(announce=True), 0.0)
+    assert len(bundle_of(flight)) == 1
