@@ -17,6 +17,7 @@ from alerting.api.desk import Desk
 from alerting.api.fanout import Fanout
 from alerting.centre import Centre
 from alerting.channels import ChannelSettings, kinds
+from alerting.deriving import derived_part, make_stage
 from alerting.engine import Engine
 from alerting.lane import Lane
 from alerting.outbox import Outbox, route
@@ -25,6 +26,7 @@ from alerting.settings import CentreSettings
 from alerting.site import load_site
 from alerting.state import State
 from ingest.commit import Commit
+from ingest.derivation.stage import Stage
 from ingest.presence import PresenceBook
 from ingest.service import Ingest
 from ingest.store.protocol import Store
@@ -42,6 +44,7 @@ class Service:
 
     centre: Centre
     ingest: Ingest
+    stage: Stage
     app: FastAPI
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once what happened before the start has been taken up."""
@@ -49,10 +52,12 @@ class Service:
     async def run(self) -> None:
         """Take up where the last run ended, then ingest, decide, deliver and publish until cancelled."""
         await self.centre.restore()
+        await asyncio.to_thread(self.stage.start)
         self.ready.set()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.centre.run(), name="centre")
             tasks.create_task(self.ingest.run(), name="ingest")
+            tasks.create_task(self.stage.run(), name="derived")
 
     def progress(self) -> dict[str, Progress]:
         """What must not stand still while it runs: the way into the store, and the ticks of engine and state."""
@@ -121,6 +126,7 @@ def _wired(
 
     async def on_commit(commit: Commit) -> None:
         await centre.on_commit(commit)
+        await stage.on_commit(commit)
 
     ingest = Ingest(
         store,
@@ -153,16 +159,19 @@ def _wired(
         fanout=fanout,
         on_learnt=lambda: ingest.watch(engine.marks()),
     )
+    stage = make_stage(settings, document.path.parent, ingest, engine, clock, rng)
     folder = (document.path.parent / settings.site).parent
-    return Service(centre=centre, ingest=ingest, app=create_app(_desk(centre, ingest, engine, folder)))
+    desk = _desk(centre, ingest, engine, stage, folder)
+    return Service(centre=centre, ingest=ingest, stage=stage, app=create_app(desk))
 
 
-def _desk(centre: Centre, ingest: Ingest, engine: Engine, folder: Path) -> Desk:
+def _desk(centre: Centre, ingest: Ingest, engine: Engine, stage: Stage, folder: Path) -> Desk:
     async def parts() -> Mapping[str, dto.Part]:
         own = {
             "engine": engine_part(centre, engine),
             "thresholds": thresholds_part(engine),
             "gateways": gateways_part(ingest.presence),
+            "derived": derived_part(stage),
         }
         return intake_parts(ingest) | own | await vitals.delivery(centre.outbox)
 

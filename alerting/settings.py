@@ -54,6 +54,8 @@ class CentreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Ways to tell somebody."""
     packs: tuple[str, ...] = ()
     """Rule packs beside the built-in ones."""
+    derived: tuple[str, ...] = ()
+    """Rules of derived series beside the built-in ones (docs/reference/derived.md)."""
     tls: TlsSettings | None = None
     """What ``mqtts://`` needs beyond what the machine trusts."""
 
@@ -144,6 +146,9 @@ def _files(centre: CentreSettings, folder: Path) -> Iterator[Mistake]:
     for index, pack in enumerate(centre.packs):
         if not (folder / pack).is_file():
             yield ("packs", index), f"no file {pack!r}, expected a rule pack"
+    for index, rules in enumerate(centre.derived):
+        if not (folder / rules).is_file():
+            yield ("derived", index), f"no file {rules!r}, expected rules of derived series"
 
 
 def _broker(centre: CentreSettings, folder: Path) -> Iterator[Mistake]:

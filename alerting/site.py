@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from alerting import heights
+from alerting.heights import Datum
 from telemetry.quantity import QUANTITIES
 from telemetry.series import Text
 from telemetry.settings import Document, Step, load
@@ -144,6 +146,12 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """A gauge without any is shown as unconfigured."""
     pipelines: tuple[Pipeline, ...] = ()
     typhoons: tuple[Typhoon, ...] = ()
+    datum: str | None = None
+    """What derived sea levels count from; absent: none is reduced."""
+    datums: tuple[Datum, ...] = ()
+    """Other datums that gauges count from."""
+    tides: tuple[str, ...] = ()
+    """Files of harmonic constants (``petrel tide fit``) beside the site file, one for each gauge that has them."""
 
 
 def load_site(path: Path) -> Document[Site]:
@@ -159,6 +167,7 @@ Mistake = tuple[Sequence[Step], str]
 
 def _mistakes(site: Site, folder: Path) -> Iterator[Mistake]:
     yield from _place(site)
+    yield from heights.mistakes(site.datum, site.datums, site.tides, folder)
     yield from _twice("areas", [area.code for area in site.areas])
     yield from _twice("layers", [layer.id for layer in site.layers])
     yield from _twice("pipelines", [pipeline.id for pipeline in site.pipelines])

@@ -5,6 +5,9 @@ watermark. Rows are late, and then only corrections, when they are older than th
 the lateness, or older than the newest row of all by more than ``news_s``: a crossing of minutes ago that nobody has
 seen is news, one of hours ago is history. Rows whose time can't be (of the future, or years ago) are for the store
 alone: they move no window, no watch over silence, and nothing is judged by them.
+
+What the centre derives enters the window, and rules may look at it. It moves no data time and ends no silence: it goes
+on for hours when a station is silent, and a backlog must not count as late because its hour has been summed up.
 """
 
 from collections import deque
@@ -85,6 +88,7 @@ class Engine:
         self._station: I64 = np.zeros(0, np.int64)
         self._station_ns: I64 = np.zeros(0, np.int64)
         self._answered: I64 = np.zeros(0, np.int64)
+        self._derived: Mask = np.zeros(0, np.bool_)
 
     def announce(self, catalogue: Catalogue) -> None:
         """Take over the catalogue where it has changed; series that left it keep their alarms, and are not missed."""
@@ -110,6 +114,8 @@ class Engine:
         slots = self.window.slots(np.fromiter(self._entries, np.int64, len(self._entries)))
         self._station = np.zeros(len(self.window), np.int64)
         self._station[slots] = [number[entry.station.id] for entry in self._entries.values()]
+        self._derived = np.zeros(len(self.window), np.bool_)
+        self._derived[slots] = [entry.is_derived for entry in self._entries.values()]
         self._station_ns = np.concatenate([known, np.zeros(len(names) - len(known), np.int64)])
         self._answered = np.concatenate([self._answered, np.zeros(len(self.window) - len(self._answered), np.int64)])
 
@@ -204,7 +210,7 @@ class Engine:
 
     def _hear(self, fresh: Arrivals) -> None:
         """Move data time; a clock that quality control doubts moves nothing."""
-        told = (fresh.cause & Cause.CLOCK) == 0
+        told = ((fresh.cause & Cause.CLOCK) == 0) & ~self._derived[fresh.slot]
         np.maximum.at(self._station_ns, self._station[fresh.slot[told]], fresh.time_ns[told])
         self._newest_ns = max(self._newest_ns, int(fresh.time_ns[told].max(initial=0)))
         self._now_ns = max(self._now_ns, self._newest_ns)
@@ -240,7 +246,8 @@ class Engine:
         self._stale, self._chosen = False, dict(chosen)
         pack = chosen.pop(NO_DATA, None)
         if pack is not None and self._active:
-            self._silence = make_silence(pack, self._active, self.window, self._silence, self._restored)
+            measured = [entry for entry in self._active if not entry.is_derived]
+            self._silence = make_silence(pack, measured, self.window, self._silence, self._restored)
         entries = list(self._entries.values())
         posts = [
             make_post(pack, hazard, self.site, entries, self.window, self._posts)

@@ -41,6 +41,10 @@ class Entry(Protocol):
     def datum(self) -> str | None:
         """What its values count from; None where nobody has said."""
 
+    @property
+    def is_derived(self) -> bool:
+        """Whether the centre computes it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:

@@ -7,7 +7,7 @@ import numpy as np
 
 from ingest.derived.plan import NONE, Group
 from ingest.derived.rules import reach_ns
-from telemetry.batch import F64, I64, Mask
+from telemetry.batch import F64, I64
 from telemetry.span import HOUR_NS
 
 NEVER: Final = 2**62
@@ -75,11 +75,16 @@ class Owed:
         begin = int(since.min())
         end = min(begin + _SLICE_NS, int(until[since < begin + _SLICE_NS].max()))
         chosen = np.flatnonzero(since < end)[: _members_at_once(group, end - begin)]
-        part = Part(number, chosen, since[chosen].copy(), np.minimum(until[chosen], end))
+        part = Part(group, chosen, since[chosen].copy(), np.minimum(until[chosen], end))
         since[chosen] = end
         finished = chosen[until[chosen] <= end]
         since[finished], until[finished] = NEVER, -NEVER
         return part
+
+    def give_back(self, part: "Part") -> None:
+        """Owe a part again that could not be done."""
+        if part.group in self._groups:
+            self.add(self._groups.index(part.group), part.who, part.since, part.until)
 
     def carry(self, older: "Owed") -> None:
         """Take over what an older plan owed, by the identity of the first output."""
@@ -91,18 +96,12 @@ class Owed:
 
 
 class Part:
-    """Members (n,) of a group, by number, and the moments in ``(since, until]`` that they are owed, (n,) each."""
+    """Members (n,) of a group, and the moments in ``(since, until]`` that they are owed, (n,) each."""
 
     __slots__ = ("group", "since", "until", "who")
 
-    def __init__(self, group: int, who: I64, since: I64, until: I64) -> None:
+    def __init__(self, group: Group, who: I64, since: I64, until: I64) -> None:
         self.group, self.who, self.since, self.until = group, who, since, until
-
-    def cells(self, moments: I64) -> tuple[I64, I64]:
-        """Who is owed which of these moments (k,): members and moments (n,) each."""
-        wanted: Mask = (moments > self.since[:, None]) & (moments <= self.until[:, None])
-        row, column = np.nonzero(wanted)
-        return self.who[row], moments[column]
 
 
 def slack_ns(group: Group) -> I64:

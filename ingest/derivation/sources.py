@@ -36,18 +36,23 @@ def read(store: Reader, group: Group, who: I64, begin_ns: int, end_ns: int) -> P
     return store.samples(_ids(group, who), begin_ns - slack, end_ns + MILLISECOND_NS)
 
 
-def cells_between(group: Group, samples: Samples, begin_ns: int, end_ns: int, timezone: str) -> tuple[I64, I64]:
-    """Every member at every moment in ``(begin, end]`` at which it has a row: members and moments, (n,) each."""
-    if group.rule.every is not None:
-        at = moments(begin_ns, end_ns, span_ns(group.rule.every), timezone)
-        return np.repeat(np.arange(len(group)), len(at)), np.tile(at, len(group))
-    lead = group.inputs[group.lead]
+def cells_between(
+    group: Group, who: I64, samples: Samples | None, begin_ns: int, end_ns: int, timezone: str
+) -> tuple[I64, I64]:
+    """Members ``who`` at every moment in ``(begin, end]`` at which they have a row: members and moments, (n,) each.
+
+    The moments of a sampled method are the times of the ``samples`` of its leading input.
+    """
+    if samples is None or group.rule.every is not None:
+        every_ns = MINUTE_NS if group.rule.every is None else span_ns(group.rule.every)
+        at = moments(begin_ns, end_ns, every_ns, timezone)
+        return np.repeat(who, len(at)), np.tile(at, len(who))
+    lead = group.inputs[group.lead][who]
     order = np.argsort(lead)
     row = np.flatnonzero((samples.time_ns > begin_ns) & (samples.time_ns <= end_ns))
     at = np.minimum(np.searchsorted(lead[order], samples.series[row]), len(lead) - 1)
-    member = order[at]
-    mine = lead[member] == samples.series[row]
-    return member[mine], samples.time_ns[row[mine]]
+    mine = lead[order[at]] == samples.series[row]
+    return who[order[at][mine]], samples.time_ns[row[mine]]
 
 
 def anew(store: Reader, group: Group, who: I64, at_ns: I64, timezone: str) -> Rows:

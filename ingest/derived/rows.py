@@ -11,7 +11,7 @@ from ingest.derived.rules import reach_ns, since_ns
 from ingest.derived.samples import NEVER, Samples, Windows
 from ingest.derived.surroundings import since
 from ingest.derived.tide import predict
-from telemetry.batch import F64, I64, U8
+from telemetry.batch import F64, I64, U8, Mask
 from telemetry.quality import Quality
 
 _BLOCK: Final = 1_000_000
@@ -29,6 +29,10 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.series)
+
+    def take(self, chosen: "Mask | I64 | slice") -> "Rows":
+        """Some of the rows."""
+        return Rows(self.series[chosen], self.time_ns[chosen], self.value[chosen], self.quality[chosen])
 
 
 def concat(parts: list[Rows]) -> Rows:

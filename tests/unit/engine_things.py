@@ -71,6 +71,7 @@ class Thing:
     series: Series
     drill: bool = False
     datum: str | None = None
+    is_derived: bool = False
 
 
 @dataclass

@@ -171,6 +171,7 @@ export default {
 
   'part.broker': 'Broker',
   'part.store': 'Store',
+  'part.derived': 'Derived series',
   'part.engine': 'Engine',
   'part.delivery': 'Delivery',
   'part.gateways': 'Gateways',

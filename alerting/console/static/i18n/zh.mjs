@@ -171,6 +171,7 @@ export default {
 
   'part.broker': '消息服务',
   'part.store': '存储',
+  'part.derived': '推算量',
   'part.engine': '研判',
   'part.delivery': '发送',
   'part.gateways': '网关',

@@ -1,0 +1,66 @@
+"""Computing in a thread: the newest moments of a group, or a part of what is owed, and which of it is news."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+
+from ingest.derivation.news import news
+from ingest.derivation.owed import Part
+from ingest.derivation.sources import Reader, Waiting, anew, as_samples, cells_between, now, read
+from ingest.derived.gains import Sums
+from ingest.derived.plan import Group
+from ingest.derived.rows import Rows, concat
+from ingest.derived.samples import Samples
+from telemetry.batch import I64
+
+
+@dataclass(frozen=True, slots=True)
+class Anew:
+    """How many cells were computed again, and the rows that differ from what is stored."""
+
+    cells: int
+    rows: Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Computer:
+    """``kept`` are the quantities whose running sums the hot window keeps."""
+
+    store: Reader
+    kept: Collection[str]
+    timezone: str
+
+    def newest(self, group: Group, since_ns: int, until_ns: int) -> Rows | Waiting | None:
+        """All members at the moments in ``(since, until]``; raises StoreRefusedError."""
+        who, at_ns = self._cells(group, np.arange(len(group)), since_ns, until_ns)
+        if not len(who):
+            return None
+        return now(self.store, group, who, at_ns, self.timezone, self.kept)
+
+    def finished(self, found: Rows | Waiting | None, window: Sums) -> Rows:
+        """The rows of ``newest``, with what the hot window says where it must; for the thread that owns the window."""
+        if isinstance(found, Waiting):
+            return found.rows(window, self.timezone)
+        return concat([]) if found is None else found
+
+    def anew(self, part: Part) -> Anew:
+        """What is owed, as far as it differs from what is stored; raises StoreRefusedError."""
+        group = part.group
+        who, at_ns = self._cells(group, part.who, int(part.since.min()), int(part.until.max()))
+        since, until = (np.zeros(len(group), np.int64) for _ in range(2))
+        since[part.who], until[part.who] = part.since, part.until
+        mine = (at_ns > since[who]) & (at_ns <= until[who])
+        who, at_ns = who[mine], at_ns[mine]
+        if not len(who):
+            return Anew(0, concat([]))
+        return Anew(len(who), news(self.store, anew(self.store, group, who, at_ns, self.timezone)))
+
+    def _cells(self, group: Group, who: I64, since_ns: int, until_ns: int) -> tuple[I64, I64]:
+        return cells_between(
+            group, who, self._moments_of(group, who, since_ns, until_ns), since_ns, until_ns, self.timezone
+        )
+
+    def _moments_of(self, group: Group, who: I64, since_ns: int, until_ns: int) -> Samples | None:
+        """The samples whose times are the moments of a sampled method."""
+        return as_samples(read(self.store, group, who, since_ns, until_ns)) if group.method.sampled else None
