@@ -12,7 +12,7 @@ that a drill in lock step decides the same things at the same times whatever the
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -43,6 +43,10 @@ _LOG: Final = structlog.get_logger(room="centre")
 
 
 def _nothing() -> None:
+    """Nobody wants to know."""
+
+
+async def _nobody_counts(_commit: Commit) -> None:
     """Nobody wants to know."""
 
 
@@ -94,6 +98,8 @@ class Centre:
     fanout: Fanout
     on_learnt: Callable[[], None] = _nothing
     """Called when the engine has learnt of a change in the catalogue."""
+    counting: Callable[[Commit], Awaitable[None]] = _nobody_counts
+    """Called with each commit after it has been judged; it may take its time, but data time waits for it."""
     tick_ns: int = TICK_NS
     figures: Figures = field(default_factory=Figures)
     _cursor: int = 0
@@ -144,12 +150,13 @@ class Centre:
                 self._cursor = max(self._cursor, commit.number)
                 self.board.take(commit)
                 await self._keep(events)
+            self.figures.commits += 1
+            self.figures.rows += len(commit)
+            self.figures.lag_s = time.monotonic() - begun_s
+            self.fanout.touch()
+            await self.counting(commit)
         finally:
             self.clock.release()
-        self.figures.commits += 1
-        self.figures.rows += len(commit)
-        self.figures.lag_s = time.monotonic() - begun_s
-        self.fanout.touch()
 
     def progress(self) -> Progress:
         """Ticks: each of them passes the engine, and waits for its turn behind commits and the state's disk."""

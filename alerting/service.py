@@ -15,6 +15,7 @@ from alerting.api.app import package_version
 from alerting.api.board import Board
 from alerting.api.desk import Desk
 from alerting.api.fanout import Fanout
+from alerting.api.holdings import Holdings
 from alerting.centre import Centre
 from alerting.channels import ChannelSettings, kinds
 from alerting.deriving import derived_part, make_stage
@@ -23,6 +24,7 @@ from alerting.lane import Lane
 from alerting.outbox import Outbox, route
 from alerting.rules import Rulebook, load_packs
 from alerting.settings import CentreSettings
+from alerting.sharing import open_holdings
 from alerting.site import load_site
 from alerting.state import State
 from ingest.commit import Commit
@@ -45,17 +47,20 @@ class Service:
     centre: Centre
     ingest: Ingest
     stage: Stage
+    holdings: Holdings
     app: FastAPI
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once what happened before the start has been taken up."""
 
     async def run(self) -> None:
         """Take up where the last run ended, then ingest, decide, deliver and publish until cancelled."""
+        await self.holdings.restore()
         await self.centre.restore()
         await asyncio.to_thread(self.stage.start)
         self.ready.set()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.centre.run(), name="centre")
+            tasks.create_task(self.holdings.run(), name="book of days")
             tasks.create_task(self.ingest.run(), name="ingest")
             tasks.create_task(self.stage.run(), name="derived")
 
@@ -93,7 +98,11 @@ async def open_service(
     state = await State.open(folder / settings.state.path, route(settings.channels), wall)
     try:
         outbox = Outbox(state=state, lanes=lanes(settings.channels, folder), wall=wall, rng=rng)
-        yield _wired(document, store, clock, rng, engine, outbox, speed)
+        service = _wired(document, store, clock, rng, engine, outbox, speed)
+        try:
+            yield service
+        finally:
+            await asyncio.to_thread(service.holdings.close)
     finally:
         await state.close()
 
@@ -147,7 +156,7 @@ def _wired(
         presence=ingest.presence,
         speed=speed,
     )
-    fanout = Fanout(board, rng)
+    fanout, holdings = Fanout(board, rng), open_holdings(document, board, store)
     centre = Centre(
         clock=clock,
         wall=outbox.wall,
@@ -158,14 +167,14 @@ def _wired(
         board=board,
         fanout=fanout,
         on_learnt=lambda: ingest.watch(engine.marks()),
+        counting=holdings.count,
     )
     stage = make_stage(settings, document.path.parent, ingest, engine, clock, rng)
-    folder = (document.path.parent / settings.site).parent
-    desk = _desk(centre, ingest, engine, stage, folder)
-    return Service(centre=centre, ingest=ingest, stage=stage, app=create_app(desk))
+    desk = _desk(centre, ingest, engine, stage, holdings, (document.path.parent / settings.site).parent)
+    return Service(centre=centre, ingest=ingest, stage=stage, holdings=holdings, app=create_app(desk))
 
 
-def _desk(centre: Centre, ingest: Ingest, engine: Engine, stage: Stage, folder: Path) -> Desk:
+def _desk(centre: Centre, ingest: Ingest, engine: Engine, stage: Stage, holdings: Holdings, folder: Path) -> Desk:
     async def parts() -> Mapping[str, dto.Part]:
         own = {
             "engine": engine_part(centre, engine),
@@ -193,6 +202,7 @@ def _desk(centre: Centre, ingest: Ingest, engine: Engine, stage: Stage, folder: 
         board=centre.board,
         fanout=centre.fanout,
         store=centre.store,
+        holdings=holdings,
         folder=folder,
         version=package_version(),
         parts=(parts,),

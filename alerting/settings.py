@@ -30,12 +30,36 @@ class StateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """The SQLite file; relative to the folder of the file."""
 
 
+class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much one client (an address) may read that is heavy; alarms, events and the picture know no limit."""
+
+    reads_per_minute: Annotated[float, msgspec.Meta(gt=0)] = 600
+    """Points of series, pages of the catalogue, days of completeness; so many in the long run."""
+    reads_at_once: Annotated[int, msgspec.Meta(ge=1)] = 200
+    """So many in a burst."""
+    downloads_per_minute: Annotated[float, msgspec.Meta(gt=0)] = 6
+    """Downloads of rows; so many in the long run, and in a burst."""
+    downloads_at_once: Annotated[int, msgspec.Meta(ge=1, le=16)] = 2
+    """Downloads of all clients under way together."""
+    download_rows: Annotated[int, msgspec.Meta(ge=1)] = 20_000_000
+    """Rows of one download at most, by the announced periods."""
+
+
+class CoverageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What counts as in time."""
+
+    timely_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 300
+    """Seconds from the time of a sample to its commit at the centre."""
+
+
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the console and the interface answer; port 0 takes any free one."""
 
     host: str = "127.0.0.1"
     """A loopback address, as long as there are no users."""
     port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 8460
+    limits: LimitSettings = LimitSettings()
+    """How much one client may read."""
 
 
 class CentreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -48,6 +72,8 @@ class CentreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     store: StoreSettings
     state: StateSettings
     http: HttpSettings = HttpSettings()
+    coverage: CoverageSettings = CoverageSettings()
+    """Completeness and timeliness."""
     drill: bool = False
     """Whether this centre takes drills (and nothing else)."""
     channels: tuple[ChannelSettings, ...] = ()

@@ -10,6 +10,7 @@ import msgspec
 
 from alerting import heights
 from alerting.heights import Datum
+from alerting.register import EMPTY, Register, load_register
 from telemetry.quantity import QUANTITIES
 from telemetry.series import Text
 from telemetry.settings import Document, Step, load
@@ -152,6 +153,8 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Other datums that gauges count from."""
     tides: tuple[str, ...] = ()
     """Files of harmonic constants (``petrel tide fit``) beside the site file, one for each gauge that has them."""
+    register: str | None = None
+    """The register in the folder of the site file: owners, sharing, risk sources, planned stations."""
 
 
 def load_site(path: Path) -> Document[Site]:
@@ -159,7 +162,16 @@ def load_site(path: Path) -> Document[Site]:
     document = load(path, Site)
     for where, problem in _mistakes(document.settings, path.parent):
         raise document.error(where, problem)
+    register_of(document)
     return document
+
+
+def register_of(document: Document[Site]) -> Register:
+    """Read and check the register of a site, an empty one where there is none; raises SettingsError."""
+    site = document.settings
+    if site.register is None:
+        return EMPTY
+    return load_register(document.path.parent / site.register, {area.code for area in site.areas}).settings
 
 
 Mistake = tuple[Sequence[Step], str]
@@ -168,6 +180,8 @@ Mistake = tuple[Sequence[Step], str]
 def _mistakes(site: Site, folder: Path) -> Iterator[Mistake]:
     yield from _place(site)
     yield from heights.mistakes(site.datum, site.datums, site.tides, folder)
+    if site.register is not None:
+        yield from _beside(("register",), site.register, folder)
     yield from _twice("areas", [area.code for area in site.areas])
     yield from _twice("layers", [layer.id for layer in site.layers])
     yield from _twice("pipelines", [pipeline.id for pipeline in site.pipelines])
@@ -212,9 +226,13 @@ def _area(where: tuple[Step, ...], area: Area) -> Iterator[Mistake]:
 def _layer(where: tuple[Step, ...], layer: Layer, folder: Path) -> Iterator[Mistake]:
     if layer.crs not in _KNOWN_CRS:
         yield (*where, "crs"), f"{layer.crs!r}, expected one of {', '.join(_KNOWN_CRS)}"
-    path = Path(layer.file)
+    yield from _beside((*where, "file"), layer.file, folder)
+
+
+def _beside(where: tuple[Step, ...], file: str, folder: Path) -> Iterator[Mistake]:
+    path = Path(file)
     if path.is_absolute() or ".." in path.parts or not (folder / path).is_file():
-        yield (*where, "file"), f"no file {layer.file!r}, expected a file in the folder of the site file"
+        yield where, f"no file {file!r}, expected a file in the folder of the site file"
 
 
 def _threshold(where: tuple[Step, ...], threshold: Threshold) -> Iterator[Mistake]:

@@ -9,7 +9,21 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
-from alerting.api import alarms, areas, events, gateways, health, metrics, problems, series, site, stations
+from alerting.api import (
+    alarms,
+    areas,
+    catalogue,
+    coverage,
+    downloads,
+    events,
+    gateways,
+    health,
+    metrics,
+    problems,
+    series,
+    site,
+    stations,
+)
 from alerting.api.guard import Guard
 from alerting.api.view import CentreView
 from alerting.console import Pages
@@ -24,6 +38,9 @@ ROUTERS: Final = (
     alarms.router,
     events.router,
     metrics.router,
+    catalogue.router,
+    coverage.router,
+    downloads.router,
 )
 
 
@@ -35,7 +52,7 @@ def create_app(view: CentreView) -> FastAPI:
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
-        description="Stations, series, areas and alarms of one centre; errors are problem details (RFC 9457).",
+        description="Stations, series, areas, alarms, catalogue and coverage; errors are problem details (RFC 9457).",
     )
     app.state.view = view
     problems.install(app)

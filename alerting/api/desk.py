@@ -9,6 +9,7 @@ from typing import Final
 from alerting.api import coded, dto, vitals, words
 from alerting.api.board import Board
 from alerting.api.fanout import Fanout
+from alerting.api.holdings import Holdings
 from alerting.api.view import Acknowledgement, Span, UnavailableError, UnknownError
 from ingest.catalogue import Entry
 from ingest.store.protocol import Buckets, Points, Store, StoreError
@@ -31,6 +32,7 @@ class Desk:
     parts: Sequence[vitals.PartSource]
     counted: Callable[[], Awaitable[vitals.Counted]]
     lag_s: Callable[[], float]
+    holdings: Holdings
     acknowledging: Callable[[str, Acknowledgement], Awaitable[dto.Alarm]]
 
     @property

@@ -2,11 +2,12 @@
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from alerting.api import dto
 from alerting.api.answers import answer, invalid, view_of
+from alerting.api.limits import limited
 from alerting.api.problems import documented
 from alerting.api.times import from_iso
 from alerting.api.view import CentreView, Span
@@ -15,7 +16,7 @@ from telemetry.clock import HOUR_NS, SECOND_NS
 router: Final = APIRouter(prefix="/api/v1", tags=["series"])
 _DEFAULT_NS: Final = 24 * HOUR_NS
 _MOST_BUCKETS: Final = 20_000
-_TIMES: Final = "ISO 8601 with offset, or milliseconds since 1970 UTC; without an offset in the site's timezone."
+TIMES: Final = "ISO 8601 with offset, or milliseconds since 1970 UTC; without an offset in the site's timezone."
 
 
 @router.get("/series/{series}", response_model=dto.Series, responses=documented(404))
@@ -24,18 +25,23 @@ async def about(request: Request, series: str) -> Response:
     return answer(view_of(request).series(series))
 
 
-@router.get("/series/{series}/points", response_model=dto.SeriesPoints, responses=documented(404, 422, 503))
+@router.get(
+    "/series/{series}/points",
+    response_model=dto.SeriesPoints,
+    responses=documented(404, 422, 429, 503),
+    dependencies=[Depends(limited)],
+)
 async def points(
     request: Request,
     series: str,
-    begin: Annotated[str | None, Query(alias="from", description=f"{_TIMES} A day before the end by default.")] = None,
-    end: Annotated[str | None, Query(alias="to", description=f"{_TIMES} Now by default.")] = None,
+    begin: Annotated[str | None, Query(alias="from", description=f"{TIMES} A day before the end by default.")] = None,
+    end: Annotated[str | None, Query(alias="to", description=f"{TIMES} Now by default.")] = None,
     every: Annotated[int | None, Query(ge=1, le=31 * 86_400, description="Seconds of a bucket; none: raw.")] = None,
 ) -> Response:
     """Samples from ``from`` up to, and without, ``to``: as they are, or minimum, mean and maximum per bucket."""
     view = view_of(request)
-    to_ns = view.now_ns() + 1 if end is None else _moment(view, "to", end)
-    from_ns = to_ns - _DEFAULT_NS if begin is None else _moment(view, "from", begin)
+    to_ns = view.now_ns() + 1 if end is None else moment(view, "to", end)
+    from_ns = to_ns - _DEFAULT_NS if begin is None else moment(view, "from", begin)
     span = Span(from_ns, to_ns, (every or 0) * SECOND_NS)
     if not from_ns < to_ns:
         raise invalid("to", f"{end!r} is not after {begin!r}, expected a later time")
@@ -44,11 +50,12 @@ async def points(
     return answer(await view.points(series, span))
 
 
-def _moment(view: CentreView, where: str, text: str) -> int:
+def moment(view: CentreView, where: str, text: str) -> int:
+    """A time of a request in nanoseconds; raises 422."""
     try:
-        moment = from_iso(text.replace(" ", "+"), view.timezone)  # a plus sign that was not escaped arrives as a space
+        found = from_iso(text.replace(" ", "+"), view.timezone)  # a plus sign that was not escaped arrives as a space
     except (ValueError, OverflowError) as exc:
         raise invalid(where, f"{text!r}, expected ISO 8601 such as 2023-07-28T08:00:00+08:00") from exc
-    if not abs(moment) < 2**62:
+    if not abs(found) < 2**62:
         raise invalid(where, f"{text!r}, expected a time between 1824 and 2116")
-    return moment
+    return found

@@ -1,9 +1,12 @@
 """What the interface asks of the centre: reads of the picture, samples, health, and acknowledgements."""
 
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from alerting.api import dto
 from alerting.api.fanout import Fanout
+
+if TYPE_CHECKING:
+    from alerting.api.holdings import Holdings
 
 
 class UnknownError(LookupError):
@@ -44,6 +47,10 @@ class CentreView(Protocol):
     @property
     def timezone(self) -> str:
         """In which times are written, and times without an offset are read."""
+
+    @property
+    def holdings(self) -> "Holdings":
+        """Catalogue, register, coverage and downloads."""
 
     def now_ns(self) -> int:
         """Data time."""

@@ -26,12 +26,11 @@ from ingest.qc.control import misdated
 from ingest.store.protocol import Store
 from telemetry.batch import I64, MILLISECOND_NS, Mask
 from telemetry.quality import Quality
+from telemetry.topics import is_derived
 
 _LOG: Final = structlog.get_logger(__name__)
 _MOST_BYTES: Final = 128_000_000
 _HOUR_MS: Final = 3_600_000
-DERIVED: Final = "derived"
-"""The node that derived quantities are announced under: they are made here, so nothing of them can be late."""
 
 
 class _Readings(NamedTuple):
@@ -183,7 +182,7 @@ class DayBook:
 
 def is_measured(entry: Entry) -> bool:
     """Whether a series is measured at a station, and not derived from others at the centre."""
-    return entry.source.partition("/")[2] != DERIVED
+    return not is_derived(entry.source)
 
 
 def _opened(path: Path) -> tuple[Shelf, Head | None]:

@@ -5,7 +5,7 @@ timezone), ``station``, ``point``, ``quantity``, ``value`` (empty: no reading), 
 ``qartod`` (1 good, 2 not evaluated, 3 suspect, 4 bad, 9 missing), ``cause`` (words, blank between them), ``series``.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +82,9 @@ def pieces(store: Store, wanted: Wanted) -> Iterator[Points]:
         width = min(_next_width(width, len(found)), widest)
 
 
-def csv(store: Store, wanted: Wanted, scratch: Path, told: Callable[[int], None] = lambda _: None) -> Iterator[bytes]:
+def csv(
+    store: Store, wanted: Wanted, scratch: Path, told: Callable[[int], None] = lambda _: None
+) -> Generator[bytes, None, None]:
     """The rows as CSV (UTF-8), piece by piece, the first with the line of names; ``told`` is told of rows written."""
     with _database(wanted, scratch) as (database, folder):
         path = folder / "piece.csv"
@@ -99,7 +101,7 @@ def csv(store: Store, wanted: Wanted, scratch: Path, told: Callable[[int], None]
 
 def parquet(
     store: Store, wanted: Wanted, scratch: Path, told: Callable[[int], None] = lambda _: None
-) -> Iterator[bytes]:
+) -> Generator[bytes, None, None]:
     """The rows as a Parquet file (zstd), in chunks of bytes; it is made in full in ``scratch`` before the first."""
     with _database(wanted, scratch) as (database, folder):
         path = folder / "rows.parquet"
