@@ -12,7 +12,7 @@ from typing import Annotated, Final
 
 import typer
 
-from petrel.commands import alarm, bus, centre, device, doctor, gateway, profile, rules, sim, tap, up
+from petrel.commands import alarm, bus, centre, device, doctor, gateway, profile, rules, sim, tap, tide, up
 from petrel.commands.output import print_line, quiet
 from petrel.errors import CommandError
 from petrel.extras import missing
@@ -59,6 +59,7 @@ for name, group in (
     ("rules", rules.app),
     ("alarm", alarm.app),
     ("sim", sim.app),
+    ("tide", tide.app),
 ):
     app.add_typer(group, name=name)
 

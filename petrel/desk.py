@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import httpx
 import msgspec
@@ -14,6 +14,7 @@ from telemetry.series import Text
 T = TypeVar("T")
 _TIMEOUT_S: Final = 10.0
 _PAGE: Final = 1_000
+_MS_NS: Final = 1_000_000
 _CONFLICT: Final = 409
 _UNPROCESSABLE: Final = 422
 Query = Mapping[str, str | int | list[str]]
@@ -36,6 +37,28 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
 class _Page(msgspec.Struct, frozen=True):
     items: tuple[msgspec.Raw, ...]
     next: str | None = None
+
+
+class _Samples(NamedTuple):
+    """Columns of samples."""
+
+    time: list[int]
+    value: list[float | None]
+    quality: list[str]
+
+
+class _RawPoints(msgspec.Struct, frozen=True):
+    time: list[int]
+    value: list[float | None]
+    quality: list[str]
+
+    def columns(self) -> _Samples:
+        return _Samples(self.time, self.value, self.quality)
+
+
+class _Points(msgspec.Struct, frozen=True):
+    points: _RawPoints
+    next: int | None = None
 
 
 class _Problem(msgspec.Struct, frozen=True):
@@ -70,6 +93,18 @@ class Desk:
         """Acknowledge a version of an alarm; the alarm as it is then."""
         body = {"version": version, "by": by, "note": note}
         return _decoded(self._ask("POST", f"/api/v1/alarms/{alarm}/ack", json=body), Alarm)
+
+    def points(self, series: int, begin_ns: int, end_ns: int) -> tuple[list[int], list[float | None], list[str]]:
+        """Samples of a series over all pages: milliseconds since 1970 UTC, values, names of qualities."""
+        found = _Samples([], [], [])
+        begin: int | None = begin_ns // _MS_NS
+        while begin is not None:
+            query = {"from": begin, "to": end_ns // _MS_NS}
+            page = _decoded(self._ask("GET", f"/api/v1/series/{series}/points", params=query), _Points)
+            for mine, more in zip(found, page.points.columns(), strict=True):
+                mine += more
+            begin = page.next
+        return found
 
     def _page(self, query: Query, found: dict[str, msgspec.Raw]) -> _Page:
         page = _decoded(self._ask("GET", "/api/v1/alarms", params={**query, "limit": _PAGE}), _Page)
