@@ -12,7 +12,22 @@ from typing import Annotated, Final
 
 import typer
 
-from petrel.commands import alarm, bus, centre, device, doctor, gateway, profile, rules, sim, tap, tide, up
+from petrel.commands import (
+    alarm,
+    bus,
+    catalogue,
+    centre,
+    coverage,
+    device,
+    doctor,
+    gateway,
+    profile,
+    rules,
+    sim,
+    tap,
+    tide,
+    up,
+)
 from petrel.commands.output import print_line, quiet
 from petrel.errors import CommandError
 from petrel.extras import missing
@@ -49,6 +64,7 @@ def main(
 
 app.command("up")(up.up)
 app.command("tap")(tap.tap)
+app.command("coverage")(coverage.coverage)
 app.command("doctor")(doctor.doctor)
 for name, group in (
     ("gateway", gateway.app),
@@ -58,6 +74,7 @@ for name, group in (
     ("profile", profile.app),
     ("rules", rules.app),
     ("alarm", alarm.app),
+    ("catalogue", catalogue.app),
     ("sim", sim.app),
     ("tide", tide.app),
 ):

@@ -1,8 +1,8 @@
 """A centre as the command line sees it: its HTTP interface, read tolerantly, every failure one line."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, BinaryIO, Final, NamedTuple, TypeVar
 
 import httpx
 import msgspec
@@ -13,6 +13,8 @@ from telemetry.series import Text
 
 T = TypeVar("T")
 _TIMEOUT_S: Final = 10.0
+_DOWNLOAD_S: Final = 120.0
+"""A Parquet file is made in full before its first byte."""
 _PAGE: Final = 1_000
 _MS_NS: Final = 1_000_000
 _CONFLICT: Final = 409
@@ -51,9 +53,6 @@ class _RawPoints(msgspec.Struct, frozen=True):
     time: list[int]
     value: list[float | None]
     quality: list[str]
-
-    def columns(self) -> _Samples:
-        return _Samples(self.time, self.value, self.quality)
 
 
 class _Points(msgspec.Struct, frozen=True):
@@ -101,10 +100,34 @@ class Desk:
         while begin is not None:
             query = {"from": begin, "to": end_ns // _MS_NS}
             page = _decoded(self._ask("GET", f"/api/v1/series/{series}/points", params=query), _Points)
-            for mine, more in zip(found, page.points.columns(), strict=True):
-                mine += more
+            found.time.extend(page.points.time)
+            found.value.extend(page.points.value)
+            found.quality.extend(page.points.quality)
             begin = page.next
         return found
+
+    def read(self, path: str, query: Query, kind: type[T]) -> T:
+        """What a path answers, decoded."""
+        return _decoded(self._ask("GET", path, params=query), kind)
+
+    def everything(self, path: str, query: Query) -> list[msgspec.Raw]:
+        """All items of a list, over all its pages, as JSON."""
+        page = self.read(path, query, _Page)
+        found = list(page.items)
+        while page.next is not None:
+            page = self.read(path, {**query, "cursor": page.next}, _Page)
+            found += page.items
+        return found
+
+    def keep(self, path: str, query: Query, into: BinaryIO, told: Callable[[int], None]) -> None:
+        """Write a download as it comes; ``told`` hears how many bytes each piece has."""
+        with self._outside(), self._client.stream("GET", path, params=query, timeout=_DOWNLOAD_S) as answer:
+            if not answer.is_success:
+                answer.read()
+                raise _refusal(answer)
+            for piece in answer.iter_bytes():
+                into.write(piece)
+                told(len(piece))
 
     def _page(self, query: Query, found: dict[str, msgspec.Raw]) -> _Page:
         page = _decoded(self._ask("GET", "/api/v1/alarms", params={**query, "limit": _PAGE}), _Page)
@@ -113,8 +136,17 @@ class Desk:
         return page
 
     def _ask(self, method: str, path: str, **content: Any) -> httpx.Response:
-        try:
+        with self._outside():
             answer = self._client.request(method, path, **content)
+        if answer.is_success:
+            return answer
+        raise _refusal(answer)
+
+    @contextmanager
+    def _outside(self) -> Iterator[None]:
+        """Say in one line why there is no answer, or no more of it."""
+        try:
+            yield
         except httpx.TimeoutException as exc:
             raise CommandError(f"{self._client.base_url}: no answer within {_TIMEOUT_S:g} s") from exc
         except httpx.HTTPError as exc:
@@ -122,9 +154,6 @@ class Desk:
                 f"{self._client.base_url}: no centre answers ({exc}), expected one that runs "
                 "(petrel up, petrel centre run), or its address with --centre"
             ) from exc
-        if answer.is_success:
-            return answer
-        raise _refusal(answer)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ _ROW_GROUP: Final = 100_000
 _SELECT: Final = """
 SELECT make_timestamptz(rows.time_ns // 1000) AS time, station, point, quantity,
     CASE WHEN isnan(rows.value) THEN NULL ELSE rows.value END AS value, unit,
-    qualities.name AS quality, qualities.qartod AS qartod, causes.words AS cause, rows.series AS series
+    qualities.name AS quality, qualities.qartod AS qartod, NULLIF(causes.words, '') AS cause, rows.series AS series
 FROM rows JOIN labels ON labels.series = rows.series
     JOIN qualities ON qualities.quality = rows.quality JOIN causes ON causes.cause = rows.cause
 ORDER BY rows.series, rows.time_ns

@@ -24,18 +24,22 @@ def check(file: File) -> None:
     """
     from alerting.service import rulebook
     from alerting.settings import load_centre
-    from alerting.site import load_site
+    from alerting.site import load_site, register_of
     from petrel import surroundings
 
     settings = load_centre(file).settings
-    site = load_site(file.parent / settings.site).settings
+    document = load_site(file.parent / settings.site)
+    site, register = document.settings, register_of(document)
     rulebook(settings, file.parent)
     broker = surroundings.of_broker(settings.address(file.parent))
     findings = [*broker, *surroundings.of_centre(settings, file.parent)]
     print_line(
         f"site {site.id} ({site.name.en}): {len(site.areas)} areas, {len(site.thresholds)} gauges with thresholds\n"
+        f"register {site.register or 'none'}{', sample data' if register.sample else ''}: "
+        f"{len(register.owners)} owners, {len(register.risks)} risk sources, "
+        f"{sum(one.stations for one in register.planned)} stations planned\n"
         f"broker {settings.broker}; channels {', '.join(channel.name for channel in settings.channels) or 'none'}\n"
-        f"store {settings.store.path}, state {settings.state.path}; "
+        f"store {settings.store.where()}, state {settings.state.path}; "
         f"console http://{settings.http.host}:{settings.http.port}; {'a drill' if settings.drill else 'live'}"
         + "".join(f"\nfinding: {finding}" for finding in findings)
     )

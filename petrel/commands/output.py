@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Column, Table
 
 from petrel.errors import CommandError
@@ -62,6 +62,17 @@ def progress(total: int) -> Iterator[Callable[[int, int, str], None]]:
     ) as bar:  # fmt: skip
         task = bar.add_task("", total=total)
         yield lambda done, of, what: bar.update(task, completed=done, total=of, description=what)
+
+
+@contextmanager
+def received() -> Iterator[Callable[[int], None]]:
+    """Bytes so far on a terminal's stderr, nothing in a pipe; gives who is told how many more came."""
+    with Progress(
+        TextColumn("received"), DownloadColumn(), TransferSpeedColumn(),
+        console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True,
+    ) as bar:  # fmt: skip
+        task = bar.add_task("", total=None)
+        yield lambda more: bar.advance(task, more)
 
 
 def waiting(text: str) -> None:
