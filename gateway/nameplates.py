@@ -12,6 +12,7 @@ import msgspec
 import structlog
 
 from device_profiles.attribute import SERIAL
+from edge_agent.identity import DIFFERS
 from gateway.remote.files import write_whole
 from telemetry.clock import HOUR_NS
 
@@ -66,7 +67,7 @@ class Nameplates:
         return shown
 
     def notes(self, now_ns: int, stated: Mapping[str, str]) -> list[str]:
-        """Devices that are not those which their deployments state, or were replaced lately, a line each.
+        """Devices that are not those of their deployments or profiles, or were replaced lately, a line each.
 
         ``stated`` are serial numbers by device.
         """
@@ -76,6 +77,12 @@ class Nameplates:
             "expected a deployment of the one that is there"
             for name, _, serial in found
             if serial and stated.get(name, serial) != serial
+        ]
+        strange += [
+            f"device {name} is not as its profile says: {one.attributes[DIFFERS]}: "
+            "expected the sensor, or the profile, that belongs there"
+            for name, one, _ in found
+            if DIFFERS in one.attributes
         ]
         return strange + [
             f"device {name} has serial number {serial}, before it was {one.before}: "

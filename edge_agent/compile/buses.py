@@ -14,6 +14,7 @@ from edge_agent.compile.place import Place, Where
 from edge_agent.compiled import (
     AnyBusPlan,
     BusPlan,
+    FieldDevicePlan,
     ListenPlan,
     PolledPlan,
     PushedPlan,
@@ -21,7 +22,7 @@ from edge_agent.compiled import (
     SerialServerPlan,
     TcpPlan,
 )
-from edge_agent.drivers.contract import Polled, Pushed
+from edge_agent.drivers.contract import Choosy, Polled, Pushed
 from edge_agent.drivers.registry import protocol
 from edge_agent.plan import TCP_COST, serial_cost
 from edge_agent.settings import BusSettings, DeviceSettings
@@ -117,6 +118,9 @@ def _other_bus(
     if isinstance(talk, Polled):
         if not isinstance(line, SerialPlan | SerialServerPlan):
             raise place.error(f"{profiles[0].protocol} devices are asked on a line, expected serial or serial_server")
+        if isinstance(talk, Choosy):
+            for at, one in enumerate(devices):
+                _check_data_bits(place.at("devices", at), line.data, one, talk)
         cost = serial_cost(line.baud, line.bits)
         return PolledPlan(name=bus.name, line=line, timeout_s=bus.timeout_s, cost=cost, protocol=talk, devices=devices)
     return PushedPlan(
@@ -127,6 +131,13 @@ def _other_bus(
         devices=devices,
         secret=_secret(place, bus, talk),
     )
+
+
+def _check_data_bits(place: Place, bits: int, device: FieldDevicePlan, talk: Choosy) -> None:
+    try:
+        talk.check_data_bits(bits, [column.field for column in device.columns])
+    except ValueError as exc:
+        raise place.error(str(exc), "profile") from exc
 
 
 def _secret(place: Place, bus: BusSettings, talk: Pushed) -> str | None:

@@ -10,7 +10,7 @@ device's own: scale, unit, missing codes and valid range are the profile's busin
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from telemetry.quality import Cause, Quality
@@ -73,11 +73,32 @@ class Polled(Protocol):
 
 
 @runtime_checkable
+class Choosy(Protocol):
+    """A protocol that has fields which not every line can carry."""
+
+    def check_data_bits(self, bits: int, fields: Sequence[str]) -> None:
+        """Raises ValueError for fields whose characters do not fit into so many bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nameplate:
+    """What a device says of itself: ``serial``, ``vendor``, ``model``, ``firmware`` and others.
+
+    ``units`` are those in which it says that it sends its fields (of ``telemetry.units`` where it is one of them),
+    ``lacking`` the fields that it says it does not have.
+    """
+
+    attributes: Mapping[str, str]
+    units: Mapping[str, str] = field(default_factory=dict)
+    lacking: Sequence[str] = ()
+
+
+@runtime_checkable
 class Identified(Protocol):
     """A protocol in which a device can be asked who it is."""
 
-    def identify(self, address: str) -> Generator[Ask, bytes, Mapping[str, str]]:
-        """What one device says of itself: ``serial``, ``vendor``, ``model``, ``firmware``; as a ``Conversation``."""
+    def identify(self, address: str, fields: Sequence[str]) -> Generator[Ask, bytes, Nameplate]:
+        """What one device says of itself, and of the fields that are read from it; as a ``Conversation``."""
 
 
 @dataclass(frozen=True, slots=True)

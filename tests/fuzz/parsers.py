@@ -99,6 +99,18 @@ def _attribute(data: bytes) -> None:
             raise ValueError(f"{said!a}, expected printable text")
 
 
+def _sdi12_high() -> Iterator[Parser]:
+    packets = (sdi12.encode_packet("0", (1.5, -2.0)), sdi12.encode_packet("0", (1.0, 2.0, 3.0), 4))
+    said = sdi12.encode_parameter("0", sdi12.Parameter("HG", "m", ("mean",)), crc=True)
+    yield Parser("sdi12 command", sdi12.decode_command, FrameError, (b"0MC3!", b"0DB999!", b"0IHA_017!"))
+    yield Parser("sdi12 packet", lambda data: sdi12.decode_packet("0", data), FrameError, packets)
+    yield Parser("sdi12 packet size", lambda data: sdi12.packet_size(data, "0"), FrameError, packets, part=True)
+    yield Parser(
+        "sdi12 parameter", lambda data: sdi12.decode_parameter("0", data, crc=False), FrameError, (b"0,TR,C;\r\n",)
+    )
+    yield Parser("sdi12 parameter crc", lambda data: sdi12.decode_parameter("0", data, crc=True), FrameError, (said,))
+
+
 def _frames() -> Iterator[Parser]:
     line = ascii_line.Codec.of(LineFormat(pattern=r"LEVEL=(?P<level>[0-9.]+) T=(?P<t>-?[0-9.]+)", missing=("----",)))
     meters = _golden("cjt188")
@@ -114,11 +126,12 @@ def _frames() -> Iterator[Parser]:
         "sdi12 values crc", lambda data: sdi12.decode_values("0", data, crc=True), FrameError, (b"0+3.14OqZ\r\n",)
     )
     yield Parser(
-        "sdi12 started", lambda data: sdi12.decode_started("0", data, concurrent=False), FrameError, (b"00012\r\n",)
+        "sdi12 started", lambda data: sdi12.decode_started("0", data, sdi12.DIGITS_M), FrameError, (b"00012\r\n",)
     )
     yield Parser(
         "sdi12 identity", lambda data: sdi12.decode_identity("0", data), FrameError, (b"014VENDOR  MODEL 001SN\r\n",)
     )
+    yield from _sdi12_high()
     yield Parser("dlt645", dlt645.decode, FrameError, _golden("dlt645"))
     yield Parser("cjt188", cjt188.decode, FrameError, meters)
     yield Parser(

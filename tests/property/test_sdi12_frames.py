@@ -11,7 +11,11 @@ from edge_agent.drivers.sdi12.frames import Command, Identity, Started
 from tests.property.polled_talk import flip
 
 ADDRESSES = st.sampled_from("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
-BODIES = st.from_regex(r"(|I|V|MC?[1-9]?|CC?[1-9]?|RC?[0-9]|D[0-9])", fullmatch=True)
+STARTS = "V|MC?[1-9]?|CC?[1-9]?|HA|HB"
+BODIES = st.from_regex(
+    rf"(|I|I?({STARTS})|RC?[0-9]|I({STARTS}|RC?[0-9])_[0-9]{{3}}|DB?(0|[1-9][0-9]{{0,2}}))", fullmatch=True
+)
+DIGITS = st.sampled_from([frames.DIGITS_M, frames.DIGITS_C, frames.DIGITS_H])
 NUMBERS = st.builds(
     lambda digits, decimals: digits / 10**decimals, st.integers(-9_999_999, 9_999_999), st.integers(0, 6)
 )
@@ -50,19 +54,33 @@ def test_whoever_is_there_is_asked():
     assert frames.decode_command(b"?!") == Command("?", "")
 
 
-@pytest.mark.parametrize("command", [Command("?", "M"), Command("", "0M"), Command("0", "M0"), Command("é", "M")])
+@pytest.mark.parametrize(
+    "command",
+    [
+        Command("?", "M"),
+        Command("", "0M"),
+        Command("0", "M0"),
+        Command("é", "M"),
+        Command("0", "D01"),
+        Command("0", "D1000"),
+        Command("0", "HA1"),
+        Command("0", "IR0"),
+        Command("0", "IM_01"),
+        Command("0", "I_001"),
+    ],
+)
 def test_a_command_that_cannot_be_is_refused(command):
     with pytest.raises(FrameError):
         frames.encode_command(command)
 
 
-@given(ADDRESSES, st.integers(0, 999), st.booleans(), st.data())
-def test_a_start_survives_encoding(address, ready_s, concurrent, data):
-    started = Started(ready_s, data.draw(st.integers(0, 99 if concurrent else 9)))
-    frame = frames.encode_started(address, started, concurrent=concurrent)
-    assert frames.decode_started(address, frame, concurrent=concurrent) == started
+@given(ADDRESSES, st.integers(0, 999), DIGITS, st.data())
+def test_a_start_survives_encoding(address, ready_s, digits, data):
+    started = Started(ready_s, data.draw(st.integers(0, 10**digits - 1)))
+    frame = frames.encode_started(address, started, digits)
+    assert frames.decode_started(address, frame, digits) == started
     with pytest.raises(FrameError):
-        frames.decode_started(address, frame, concurrent=not concurrent)
+        frames.decode_started(address, frame, digits % 3 + 1)
 
 
 @given(ADDRESSES, st.lists(NUMBERS, max_size=99), st.booleans(), st.sampled_from([35, 75]))
@@ -151,9 +169,12 @@ def test_garbage_raises_frame_errors_only(data, flag):
         frames.decode_command,
         lambda garbage: frames.answer_size(garbage, "0", frames.LONGEST_VALUES),
         lambda garbage: frames.decode_acknowledge("?", garbage),
-        lambda garbage: frames.decode_started("0", b"0" + garbage + b"\r\n", concurrent=flag),
+        lambda garbage: frames.decode_started("0", b"0" + garbage + b"\r\n", 2 + flag),
         lambda garbage: frames.decode_values("0", b"0" + garbage + b"\r\n", crc=flag),
         lambda garbage: frames.decode_identity("0", b"0" + garbage + b"\r\n"),
+        lambda garbage: frames.decode_parameter("0", b"0" + garbage + b"\r\n", crc=flag),
+        lambda garbage: frames.packet_size(b"0" + garbage, "0"),
+        lambda garbage: frames.decode_packet("0", b"0" + garbage),
     ):
         try:
             decode(data)
@@ -175,6 +196,8 @@ def test_garbage_raises_frame_errors_only(data, flag):
         ("R0.3", ("R", 0, False, 3)),
         ("RC9.1", ("R", 9, True, 1)),
         ("V.1", ("V", 0, False, 1)),
+        ("HA.17", ("HA", 0, True, 17)),
+        ("HB.999", ("HB", 0, True, 999)),
     ],
 )
 def test_fields(text, found):
@@ -182,7 +205,28 @@ def test_fields(text, found):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "M", "M.0", "M.10", "M0.1", "R.1", "R0.38", "V1.1", "VC.1", "C.100", "m.1", "M.1 ", "D0.1"]
+    "text",
+    [
+        "",
+        "M",
+        "M.0",
+        "M.10",
+        "M0.1",
+        "R.1",
+        "R0.38",
+        "V1.1",
+        "VC.1",
+        "C.100",
+        "m.1",
+        "M.1 ",
+        "D0.1",
+        "H.1",
+        "HAC.1",
+        "HA1.1",
+        "HA.0",
+        "HB.1000",
+        "M.100",
+    ],
 )
 def test_what_is_no_field_is_refused(text):
     with pytest.raises(ValueError, match="expected"):

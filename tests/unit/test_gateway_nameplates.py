@@ -87,3 +87,14 @@ def test_a_status_holds_no_more_than_goes_over_a_line(tmp_path):
 
 def test_the_serial_number_stands_first():
     assert shown({"firmware": "1.0", "serial": "A1", "model": "M"}) == "serial A1, firmware 1.0, model M"
+
+
+def test_a_sensor_that_is_not_the_one_of_its_profile_is_noted_while_it_says_so(tmp_path):
+    plates = Nameplates(tmp_path)
+    plates.take({"probe": {"differs": "level: M.1 is in ft, the profile takes it for m"}}, {"probe"}, NOW_NS)
+    assert plates.notes(NOW_NS, {}) == [
+        "device probe is not as its profile says: level: M.1 is in ft, the profile takes it for m: "
+        "expected the sensor, or the profile, that belongs there"
+    ]
+    plates.take({"probe": {"model": "x"}}, {"probe"}, NOW_NS)
+    assert plates.notes(NOW_NS, {}) == []

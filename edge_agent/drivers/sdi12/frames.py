@@ -1,8 +1,9 @@
 """SDI-12 commands and answers as bytes, both ways and without I/O.
 
 Source: SDI-12, A Serial-Digital Interface Standard for Microprocessor-Based Sensors, version 1.4 (2019), clauses 4.2 to
-4.4; the CRC is that of clause 4.4.12. Whatever arrives is hostile until it has been decoded: every decoder raises
-FrameError and nothing else. The break before a command, and the inverted levels, are the adapter's.
+4.4, 5 and 6; the CRC is that of clause 4.4.12. Whatever arrives is hostile until it has been decoded: every decoder
+raises FrameError and nothing else. The break before a command, and the inverted levels, are the adapter's. Binary
+packets stand in ``packets``, what a sensor says of itself in ``about``.
 """
 
 import re
@@ -10,27 +11,82 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from edge_agent.drivers.contract import FrameError
+from edge_agent.drivers.sdi12.about import (
+    LONGEST_IDENTITY,
+    LONGEST_PARAMETER,
+    Identity,
+    Parameter,
+    decode_identity,
+    decode_parameter,
+    encode_identity,
+    encode_parameter,
+)
+from edge_agent.drivers.sdi12.packets import decode_packet, encode_packet, encode_packets, longest_packet, packet_size
+from edge_agent.drivers.sdi12.words import ANYONE, END, answer_size, body_of, check_address, crc16, crc_text
 
-END: Final = b"\r\n"
-ANYONE: Final = "?"
-"""The address that every sensor answers; only for a line with one sensor."""
+__all__ = [
+    "ANYONE",
+    "END",
+    "LONGEST_IDENTITY",
+    "LONGEST_PARAMETER",
+    "Command",
+    "FrameError",
+    "Identity",
+    "Parameter",
+    "Started",
+    "answer_size",
+    "check_address",
+    "crc16",
+    "crc_text",
+    "decode_acknowledge",
+    "decode_command",
+    "decode_identity",
+    "decode_packet",
+    "decode_parameter",
+    "decode_started",
+    "decode_values",
+    "encode_acknowledge",
+    "encode_command",
+    "encode_identity",
+    "encode_packet",
+    "encode_packets",
+    "encode_pages",
+    "encode_parameter",
+    "encode_started",
+    "encode_values",
+    "longest_packet",
+    "number_text",
+    "packet_size",
+    "started_size",
+]
+
 CHARACTER_S: Final = 10 / 1200
-"""1200 baud, seven bits, parity, one stop bit: also behind an adapter that is asked at another rate."""
+"""1200 baud, ten bits a character: also behind an adapter that is asked at another rate."""
+ADDRESSES: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+"""All that a sensor may have (clause 4.2.1)."""
 LONGEST_ACKNOWLEDGE: Final = 3
-LONGEST_STARTED: Final = 8
-LONGEST_IDENTITY: Final = 35
+LONGEST_STARTED: Final = 9
+DIGITS_M: Final = 1
+DIGITS_C: Final = 2
+DIGITS_H: Final = 3
+"""Digits that count the values in the answers to M and V, to C, and to HA and HB."""
 LONGEST_VALUES: Final = 81
 """Address, 75 characters of values (clause 4.4.6), CRC, end."""
 VALUES_AFTER_M: Final = 35
 VALUES_AFTER_C: Final = 75
-"""Characters of values in one answer at most, after aM! and after aC! or for aR! (clauses 4.4.6, 4.4.8)."""
-_CRC_SIZE: Final = 3
-_MAX_CHARACTER: Final = 0x7F
-"""A character of a CRC may be DEL."""
+"""Characters of values in one answer at most, after aM! and after aC! and aHA! or for aR! (clauses 4.4.6, 4.4.8)."""
+PAGES: Final = 10
+PAGES_HIGH: Final = 1000
+"""Answers that may carry the values: aD0! to aD9!, in high volume aD0! to aD999! and aDB0! to aDB999!."""
 _MAX_DIGITS: Final = 7
-_COMMAND: Final = re.compile(r"([0-9A-Za-z])(|I|V|MC?[1-9]?|CC?[1-9]?|RC?[0-9]|D[0-9])!|(\?)()!", re.ASCII)
+_STARTING: Final = "V|MC?[1-9]?|CC?[1-9]?|H[AB]"
+_CONTINUOUS: Final = "RC?[0-9]"
+_PAGE: Final = "DB?(?:0|[1-9][0-9]{0,2})"
+_COMMAND: Final = re.compile(
+    rf"([0-9A-Za-z])(I?(?:{_STARTING})?|{_CONTINUOUS}|I(?:{_STARTING}|{_CONTINUOUS})_[0-9]{{3}}|{_PAGE})!|(\?)()!",
+    re.ASCII,
+)
 _NUMBER: Final = re.compile(r"[+-](?:[0-9]+\.?[0-9]*|\.[0-9]+)", re.ASCII)
-_IDENTITY: Final = re.compile(r"([0-9])([0-9])(.{8})(.{6})(.{3})(.{0,13})", re.ASCII)
 
 
 class Command(NamedTuple):
@@ -47,45 +103,13 @@ class Started(NamedTuple):
     values: int
 
 
-class Identity(NamedTuple):
-    """The answer to aI! (clause 4.4.2); texts without the spaces that pad them."""
-
-    version: str
-    """Of SDI-12: ``1.4``."""
-    vendor: str
-    model: str
-    firmware: str
-    extra: str = ""
-
-
-def crc16(data: bytes) -> int:
-    """CRC-16/ARC: polynomial 8005h reflected, starting at 0 (clause 4.4.12)."""
-    crc = 0
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0xA001 if crc & 1 else 0)
-    return crc
-
-
-def crc_text(data: bytes) -> bytes:
-    """The CRC of some bytes as three characters, six bits in each."""
-    crc = crc16(data)
-    return bytes((0x40 | crc >> 12, 0x40 | crc >> 6 & 0x3F, 0x40 | crc & 0x3F))
-
-
-def check_address(address: str) -> None:
-    """Raises FrameError for what is no sensor's address (clause 4.2.1)."""
-    if len(address) != 1 or not (address.isascii() and address.isalnum()):
-        raise FrameError(f"address {address!r}, expected one of 0-9, A-Z, a-z")
-
-
 def encode_command(command: Command) -> bytes:
     """A command as it goes over the line; raises FrameError for one that can't be."""
     text = f"{command.address}{command.body}!"
     if _COMMAND.fullmatch(text) is None or len(command.address) != 1:
         raise FrameError(
-            f"command {text!r}, expected like '0M!', '0MC1!', '0C!', '0R0!', '0D0!', '0V!', '0I!', '0!', '?!'"
+            f"command {text!r}, expected like '0M!', '0MC1!', '0C!', '0R0!', '0HA!', '0D0!', '0DB0!', '0V!', '0I!',"
+            " '0IM!', '0IM_001!', '0!', '?!'"
         )
     return text.encode("ascii")
 
@@ -98,31 +122,10 @@ def decode_command(data: bytes) -> Command:
     return Command(found[1] or found[3], found[2] or "")
 
 
-def answer_size(start: bytes, address: str, longest: int) -> int | None:
-    """Bytes of the answer that starts so, or None while its end has not come; raises FrameError."""
-    if start and address != ANYONE and start[:1] != address.encode("ascii"):
-        raise FrameError(f"answer {start[:8]!r}, expected address {address}")
-    at = start.find(END)
-    text = start[:at] if at >= 0 else start.removesuffix(END[:1])
-    if not all(0x20 <= byte <= _MAX_CHARACTER for byte in text):
-        raise FrameError(f"answer {start[:8]!r}, expected printable characters up to CR LF")
-    size = at + len(END)
-    if size > longest or (at < 0 and len(start) >= longest):
-        raise FrameError(f"answer {start[:8]!r} of {len(start)} bytes, expected CR LF within {longest}")
-    return size if at >= 0 else None
-
-
 def started_size(start: bytes, address: str) -> int | None:
     """As ``answer_size`` for the answer to M or V; a service request that came in one piece with it is counted in."""
     size = answer_size(start, address, LONGEST_STARTED)
     return size if size is None or size == len(start) else size + LONGEST_ACKNOWLEDGE
-
-
-def _body(frame: bytes, address: str, longest: int) -> str:
-    """What stands between address and end of a whole answer."""
-    if answer_size(frame, address, longest) != len(frame):
-        raise FrameError(f"answer {frame[:8]!r} of {len(frame)} bytes, expected one line that ends with CR LF")
-    return frame[1 : -len(END)].decode("ascii")
 
 
 def encode_acknowledge(address: str) -> bytes:
@@ -133,28 +136,27 @@ def encode_acknowledge(address: str) -> bytes:
 
 def decode_acknowledge(address: str, frame: bytes) -> str:
     """The address that answered a! or ?!, or that requests service; raises FrameError."""
-    if _body(frame, address, LONGEST_ACKNOWLEDGE):
+    if body_of(frame, address, LONGEST_ACKNOWLEDGE):
         raise FrameError(f"answer {frame[:8]!r}, expected an address alone")
     found = frame[:1].decode("ascii")
     check_address(found)
     return found
 
 
-def encode_started(address: str, started: Started, *, concurrent: bool) -> bytes:
-    """The answer to M, V (one digit of values) or C (two); raises FrameError."""
+def encode_started(address: str, started: Started, digits: int) -> bytes:
+    """The answer to M, V, C, HA or HB, whose values are counted in so many ``digits``; raises FrameError."""
     check_address(address)
-    most = 99 if concurrent else 9
+    most = 10**digits - 1
     if not (0 <= started.ready_s <= 999 and 0 <= started.values <= most):
         raise FrameError(f"{started.values} values in {started.ready_s} s, expected 0 to {most} in 0 to 999 s")
-    return f"{address}{started.ready_s:03}{started.values:0{2 if concurrent else 1}}".encode("ascii") + END
+    return f"{address}{started.ready_s:03}{started.values:0{digits}}".encode("ascii") + END
 
 
-def decode_started(address: str, frame: bytes, *, concurrent: bool) -> Started:
+def decode_started(address: str, frame: bytes, digits: int) -> Started:
     """When a measurement will be ready and what it will have; raises FrameError."""
-    body = _body(frame, address, LONGEST_STARTED)
-    digits = 5 if concurrent else 4
-    if len(body) != digits or not body.isdecimal():
-        raise FrameError(f"answer {frame[:10]!r}, expected an address and {digits} digits")
+    body = body_of(frame, address, LONGEST_STARTED)
+    if len(body) != 3 + digits or not body.isdecimal():
+        raise FrameError(f"answer {frame[:11]!r}, expected an address and {3 + digits} digits")
     return Started(int(body[:3]), int(body[3:]))
 
 
@@ -179,15 +181,17 @@ def encode_values(address: str, values: Sequence[float], *, crc: bool) -> bytes:
     return frame + (crc_text(frame) if crc else b"") + END
 
 
-def encode_pages(address: str, values: Sequence[float], *, crc: bool, most: int = VALUES_AFTER_M) -> list[bytes]:
-    """The answers to D0 to D9 that carry these values, each with at most ``most`` characters; raises FrameError."""
+def encode_pages(
+    address: str, values: Sequence[float], *, crc: bool, most: int = VALUES_AFTER_M, limit: int = PAGES
+) -> list[bytes]:
+    """The answers to D0 and so on that carry these values, each with at most ``most`` characters; raises FrameError."""
     pages: list[list[float]] = [[]]
     for value in values:
         if len("".join(map(number_text, [*pages[-1], value]))) > most:
             pages.append([])
         pages[-1].append(value)
-    if len(pages) > 10:
-        raise FrameError(f"{len(values)} values on {len(pages)} pages, expected at most 10")
+    if len(pages) > limit:
+        raise FrameError(f"{len(values)} values on {len(pages)} pages, expected at most {limit}")
     return [encode_values(address, page, crc=crc) for page in pages]
 
 
@@ -196,12 +200,7 @@ def decode_values(address: str, frame: bytes, *, crc: bool) -> tuple[float, ...]
 
     Without a CRC nothing but parity tells a wrong digit from a right one.
     """
-    body = _body(frame, address, LONGEST_VALUES)
-    if crc:
-        content, found = frame[: -_CRC_SIZE - len(END)], frame[-_CRC_SIZE - len(END) : -len(END)]
-        if not content or found != crc_text(content):
-            raise FrameError(f"answer {frame[:8]!r} with CRC {found!r}, expected {crc_text(content)!r}")
-        body = body[:-_CRC_SIZE]
+    body = body_of(frame, address, LONGEST_VALUES, crc=crc)
     texts = _NUMBER.findall(body)
     if "".join(texts) != body or len(body) > VALUES_AFTER_C:
         raise FrameError(
@@ -210,25 +209,3 @@ def decode_values(address: str, frame: bytes, *, crc: bool) -> tuple[float, ...]
     if any(sum(map(str.isdecimal, text)) > _MAX_DIGITS for text in texts):
         raise FrameError(f"values {body[:20]!r}, expected at most {_MAX_DIGITS} digits in each")
     return tuple(map(float, texts))
-
-
-def encode_identity(address: str, identity: Identity) -> bytes:
-    """The answer to aI!; raises FrameError for texts that do not fit."""
-    check_address(address)
-    version, vendor, model, firmware, extra = identity
-    text = f"{version.replace('.', '')}{vendor:8}{model:6}{firmware:3}{extra}"
-    frame = f"{address}{text}".encode("ascii", "replace") + END
-    if decode_identity(address, frame) != identity:
-        raise FrameError(
-            f"identity {text!r}, expected a version like 1.4 and texts of at most 8, 6, 3 and 13 characters"
-        )
-    return frame
-
-
-def decode_identity(address: str, frame: bytes) -> Identity:
-    """What a sensor says it is; raises FrameError."""
-    found = _IDENTITY.fullmatch(_body(frame, address, LONGEST_IDENTITY))
-    if found is None:
-        raise FrameError(f"answer {frame[:8]!r} of {len(frame)} bytes, expected version, vendor, model and firmware")
-    major, minor, *texts = found.groups()
-    return Identity(f"{major}.{minor}", *(text.rstrip() for text in texts))

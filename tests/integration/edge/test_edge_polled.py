@@ -101,7 +101,7 @@ def sensor(ready_s, *service):
         body = sdi12_frames.decode_command(heard).body
         if body == "D0":
             return sdi12_frames.encode_values("0", [1.25, -3.5], crc=True)
-        started = sdi12_frames.encode_started("0", sdi12_frames.Started(ready_s, 2), concurrent=False)
+        started = sdi12_frames.encode_started("0", sdi12_frames.Started(ready_s, 2), sdi12_frames.DIGITS_M)
         return (started, *service)
 
     return answer
@@ -157,7 +157,7 @@ async def test_a_sensor_behind_an_adapter_that_is_quicker_than_its_wire_is_heard
             return None
         if sdi12_frames.decode_command(heard).body == "D0":
             return (sdi12_frames.encode_values("0", values, crc=True),)
-        return (sdi12_frames.encode_started("0", sdi12_frames.Started(0, len(values)), concurrent=False),)
+        return (sdi12_frames.encode_started("0", sdi12_frames.Started(0, len(values)), sdi12_frames.DIGITS_M),)
 
     fields = [f"MC.{at}" for at in range(1, 6)]
     found = await converse(await line(adapted(many), 0.1), sdi12.PROTOCOL.poll("0", fields))
