@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from fastapi import FastAPI
@@ -22,6 +21,7 @@ from alerting.deriving import derived_part, make_stage
 from alerting.engine import Engine
 from alerting.lane import Lane
 from alerting.outbox import Outbox, route
+from alerting.parts import counters, engine_part, gateways_part, intake_parts, thresholds_part
 from alerting.rules import Rulebook, load_packs
 from alerting.settings import CentreSettings
 from alerting.sharing import open_holdings
@@ -29,15 +29,13 @@ from alerting.site import load_site
 from alerting.state import State
 from ingest.commit import Commit
 from ingest.derivation.stage import Stage
-from ingest.presence import PresenceBook
 from ingest.service import Ingest
 from ingest.store.protocol import Store
 from telemetry.broker import PASSWORD
 from telemetry.clock import Clock, SystemClock
+from telemetry.faults import Fault
 from telemetry.progress import Progress
 from telemetry.settings import Document, secret
-
-_SHOWN: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +187,8 @@ def _desk(centre: Centre, ingest: Ingest, engine: Engine, stage: Stage, holdings
             counters=counters(centre, ingest, engine),
             gauges={
                 "lag_seconds": centre.figures.lag_s,
+                "waiting_seconds": ingest.waiting_s(),
+                "commit_lag_seconds": ingest.stats.commit_lag_s,
                 "consoles": centre.fanout.clients,
                 "unrecorded_events": centre.figures.unrecorded,
             },
@@ -196,6 +196,7 @@ def _desk(centre: Centre, ingest: Ingest, engine: Engine, stage: Stage, holdings
             outbox=centre.outbox,
             alarms=centre.board.alarms_by_id.values(),
             parts=await parts(),
+            refused={str(fault): ingest.faults[fault] for fault in Fault},
         )
 
     return Desk(
@@ -210,91 +211,3 @@ def _desk(centre: Centre, ingest: Ingest, engine: Engine, stage: Stage, holdings
         lag_s=lambda: centre.figures.lag_s,
         acknowledging=centre.acknowledge,
     )
-
-
-def intake_parts(ingest: Ingest) -> dict[str, dto.Part]:
-    """Broker and store as parts of the health."""
-    stats, problem = ingest.stats, ingest.subscriber.problem
-    return {
-        "broker": _part(
-            problem,
-            "connected",
-            {
-                "messages": ingest.subscriber.messages,
-                "intake_queued": len(ingest.intake),
-                "intake_dropped": sum(ingest.intake.dropped.values()),
-            },
-        ),
-        "store": _part(
-            stats.store_problem,
-            "takes rows",
-            {
-                "rows": stats.rows,
-                "commits": stats.commits,
-                "duplicates": stats.duplicates,
-                "unstored_rows": stats.unstored_rows,
-            },
-        ),
-    }
-
-
-def gateways_part(presence: PresenceBook) -> dto.Part:
-    """The gateways: degraded while the announcement of one, or a part of it, does not count."""
-    heard = presence.all()
-    refused = [f"{one.source}: {one.refused}" for one in heard if one.refused]
-    return dto.Part(
-        status=dto.Condition.DEGRADED if refused else dto.Condition.OK,
-        detail="; ".join(refused[:_SHOWN]) or "every announcement counts",
-        figures={"heard": len(heard), "refused": len(refused)},
-    )
-
-
-def thresholds_part(engine: Engine) -> dto.Part:
-    """The site's thresholds: degraded while one can't be compared with its gauge."""
-    aside = engine.set_aside
-    return dto.Part(
-        status=dto.Condition.DEGRADED if aside else dto.Condition.OK,
-        detail="; ".join(aside[:_SHOWN]) or "every threshold counts from the datum of its gauge",
-        figures={"set_aside": len(aside)},
-    )
-
-
-def engine_part(centre: Centre, engine: Engine) -> dto.Part:
-    """The engine and its log: down while events can't be recorded, since then a restart would lose them."""
-    figures = centre.figures
-    return _part(
-        figures.trouble or "",
-        "evaluates every commit",
-        {
-            "events": figures.events,
-            "unrecorded": figures.unrecorded,
-            "ticks": figures.ticks,
-            "late_rows": engine.late_rows,
-            "misdated_rows": engine.misdated_rows,
-            "unknown_rows": engine.unknown_rows,
-        },
-    )
-
-
-def counters(centre: Centre, ingest: Ingest, engine: Engine) -> dict[str, int]:
-    """What only grows, for Prometheus."""
-    stats = ingest.stats
-    return {
-        "rows": stats.rows,
-        "batches": stats.batches,
-        "store_commits": stats.commits,
-        "duplicates": stats.duplicates,
-        "unstored_rows": stats.unstored_rows,
-        "messages": ingest.subscriber.messages,
-        "evaluated_commits": centre.figures.commits,
-        "evaluated_rows": centre.figures.rows,
-        "events": centre.figures.events,
-        "ticks": centre.figures.ticks,
-        "late_rows": engine.late_rows,
-        "told_unrecorded": centre.outbox.unrecorded.told,
-    }
-
-
-def _part(problem: str, well: str, figures: dict[str, int]) -> dto.Part:
-    status = dto.Condition.DOWN if problem else dto.Condition.OK
-    return dto.Part(status=status, detail=problem or well, figures=dict(figures))

@@ -190,8 +190,11 @@ class Admission:
 
     def _may_send(self, batch: Batch, answers: Answers) -> bool:
         reason = self._catalogue.refusal(batch.source)
+        mixed = self._catalogue.contradiction(batch.source, batch.series)
         if reason is not None:
             self._refuse(batch, Fault.GATEWAY, reason, answers)
+        elif mixed is not None:
+            self._refuse(batch, Fault.UNIT, mixed, answers)
         elif batch.source not in self._heard:
             self._ask(batch.source, answers)
         else:

@@ -114,6 +114,7 @@ class Catalogue:
         self._announced: dict[str, set[int]] = {}
         self._refused: dict[str, str] = {}
         self._partly: dict[str, dict[int, str]] = {}
+        self._contradicted: dict[str, dict[int, str]] = {}
         self._index = _indexed({}, {})
 
     def announce(self, source: str, announce: Announce, is_gone: IsGone = nobody) -> Verdict:
@@ -129,6 +130,7 @@ class Catalogue:
         absurd = unlikely(announce)
         taken: dict[int, Entry] = {}
         refused: dict[int, tuple[str, str]] = {}
+        mixed: dict[int, str] = {}
         contested, replaced = list[Entry](), list[Entry]()
         words, doubts = vocabulary(announce)
         beside = _Beside(stations, words, deployments_of(announce))
@@ -139,11 +141,13 @@ class Catalogue:
             reason = self._problem(entry, stations, taken, owner if in_the_way else None)
             if reason := reason or absurd.get(series.device):
                 refused[entry.id] = (entry.path, reason)
+                mixed |= self._mixed(entry, reason)
             else:
                 taken[entry.id] = entry
             if owner is not None:
                 (contested if in_the_way else replaced).append(owner)
         self._refused.pop(source, None)
+        self._contradicted[source] = mixed
         self._partly[source] = {key: f"series {path}: {reason}" for key, (path, reason) in refused.items()}
         return Verdict(
             changed=self._take(source, taken),
@@ -194,6 +198,20 @@ class Catalogue:
         if reason is not None or series is None or not partly:
             return reason
         return next((partly[key] for key in np.unique(series).tolist() if key in partly), None)
+
+    def contradiction(self, source: str, series: I64) -> str | None:
+        """Why rows of a series that counted once may not be taken: its gateway says by now that its unit is another."""
+        mixed = self._contradicted.get(source)
+        if not mixed:
+            return None
+        return next((mixed[key] for key in np.unique(series).tolist() if key in mixed), None)
+
+    def _mixed(self, entry: Entry, reason: str) -> dict[int, str]:
+        """A series whose unit contradicts the earlier announcement of the same gateway: its rows would be mixed."""
+        known = self._entries.get(entry.id)
+        if known is None or known.source != entry.source or known.series.unit == entry.series.unit:
+            return {}
+        return {entry.id: f"series {entry.path}: {reason}; it was announced in {known.series.unit!r} before"}
 
     def _refuse(self, source: str, reason: str) -> Verdict:
         self._refused[source] = reason

@@ -1,7 +1,9 @@
 """The intake: what the broker delivered and nobody has looked at yet, in order, with a bound for every gateway."""
 
 import asyncio
+import time
 from collections import Counter, deque
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from telemetry.topics import Channel
@@ -31,11 +33,14 @@ class Intake:
     gateways together exceed ``most_bytes``.
     """
 
-    def __init__(self, *, window: int = WINDOW, most_bytes: int = _MOST_BYTES) -> None:
+    def __init__(
+        self, *, window: int = WINDOW, most_bytes: int = _MOST_BYTES, now_s: Callable[[], float] = time.monotonic
+    ) -> None:
         self.dropped: Counter[str] = Counter()
+        self._now_s = now_s
         self._room = window + _OTHERS
         self._most_bytes = most_bytes
-        self._queue: deque[Message] = deque()
+        self._queue: deque[tuple[Message, float]] = deque()
         self._queued: Counter[str] = Counter()
         self._bytes = 0
         self._filled = asyncio.Event()
@@ -49,11 +54,16 @@ class Intake:
         if self._queued[message.source] >= self._room or self._bytes + size > self._most_bytes:
             self.dropped[message.source] += 1
             return False
-        self._queue.append(message)
+        self._queue.append((message, self._now_s()))
         self._queued[message.source] += 1
         self._bytes += size
         self._filled.set()
         return True
+
+    @property
+    def oldest_s(self) -> float | None:
+        """When the oldest message came that is still here, in seconds of real time; None when nothing is."""
+        return self._queue[0][1] if self._queue else None
 
     async def wait(self, longest_s: float | None) -> None:
         """Wait until something is queued, or for so many seconds of real time (None: for ever)."""
@@ -71,9 +81,9 @@ class Intake:
         taken: list[Message] = []
         size = 0
         while self._queue and len(taken) < _TAKE_MESSAGES and size < _TAKE_BYTES:
-            if taken and self._queue[0].channel is not taken[0].channel:
+            if taken and self._queue[0][0].channel is not taken[0].channel:
                 break
-            message = self._queue.popleft()
+            message, _ = self._queue.popleft()
             taken.append(message)
             size += len(message.payload)
             self._forget(message)

@@ -10,7 +10,8 @@ what it has queued when a round ends is the next group: nothing waits to be gath
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import abc
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
@@ -22,6 +23,7 @@ from ingest.commit import Commit
 from ingest.intake import WINDOW, Intake, Message
 from ingest.presence import PresenceBook
 from ingest.replies import Answers, Replies
+from ingest.sequence import Sequence
 from ingest.store.protocol import Store, StoreRefusedError
 from ingest.waiting import Held, Waiting
 from telemetry.batch import Batch
@@ -58,6 +60,12 @@ class PipelineStats:
     unstored_rows: int = 0
     store_problem: str = ""
     """What the store refused with; empty while it works."""
+    commit_lag_s: float = 0.0
+    """Of the newest commit: real time from the arrival of its oldest batch."""
+    decode_s: float = 0.0
+    check_s: float = 0.0
+    commit_s: float = 0.0
+    """What the rounds spent on decoding, on checks and admission, and in the store."""
 
 
 class Pipeline:
@@ -84,6 +92,7 @@ class Pipeline:
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.stats = PipelineStats()
+        self.sequence = Sequence()
         self._store = store
         self._admission = admission
         self._intake = intake
@@ -99,6 +108,8 @@ class Pipeline:
         self._delay_s = _RETRY_S[0]
         self._commits: asyncio.Queue[tuple[Commit, Answers]] = asyncio.Queue(_COMMITS_AHEAD)
         self._rounds, self._at_work = 0, False
+        self._held_since_s: float | None = None
+        self._round_since_s: float | None = None
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -111,13 +122,20 @@ class Pipeline:
         """Rounds of taking, checking and storing: one that does not end is a store that hangs."""
         return Progress(done=self._rounds, patience_s=_PATIENCE_S, idle=not self._at_work)
 
+    def waiting_s(self) -> float:
+        """How long the oldest row has waited that arrived and is not committed; 0 when there is none."""
+        since = (self._intake.oldest_s, self._round_since_s, self._held_since_s)
+        return max((self._now_s() - one for one in since if one is not None), default=0.0)
+
     async def _work(self, thread: ThreadPoolExecutor) -> None:
         loop = asyncio.get_running_loop()
         while True:
             self._at_work = False
             await self._intake.wait(self._longest_wait_s())
             self._at_work = True
+            self._round_since_s = self._intake.oldest_s
             done = await loop.run_in_executor(thread, self._round, self._intake.take())
+            self._held_since_s, self._round_since_s = self._waiting.oldest_s(), None
             for complaint in done.complaints:
                 self._note(complaint)
             if done.commit is not None:
@@ -152,7 +170,7 @@ class Pipeline:
 
     # -- in the thread ----------------------------------------------------------------------------------------------
 
-    def _round(self, messages: Sequence[Message]) -> _Round:
+    def _round(self, messages: abc.Sequence[Message]) -> _Round:
         done = _Round()
         for learnt in self._admission.settle(done.answers):
             self._learn(*learnt, done)
@@ -166,7 +184,7 @@ class Pipeline:
             self._unstored(done)
         return done
 
-    def _announce(self, messages: Sequence[Message], done: _Round) -> None:
+    def _announce(self, messages: abc.Sequence[Message], done: _Round) -> None:
         for message in messages:
             done.answers.reads_bundles(message.source)
             self._learn(*self._admission.announce(message), done)
@@ -180,13 +198,16 @@ class Pipeline:
         if anew or self._saved.get(source) != payload:
             self._unsaved[source] = (announce.revision, payload)
 
-    def _admit(self, messages: Sequence[Message], done: _Round) -> None:
+    def _admit(self, messages: abc.Sequence[Message], done: _Round) -> None:
+        begun_s = time.perf_counter()
         batches, complaints = self._admission.decode(messages, done.answers)
+        self.stats.decode_s += time.perf_counter() - begun_s
         done.complaints += complaints
         refusing = bool(self.stats.store_problem)
         fresh: dict[Name, Batch] = {}
         for batch in batches:
             name = name_of(batch)
+            self.sequence.note(batch)
             if self._store.is_committed(*name):
                 self.stats.duplicates += 1
                 done.answers.committed(*name)
@@ -194,8 +215,12 @@ class Pipeline:
                 done.answers.held(*name)
             elif name not in self._waiting and (refusing or self._waiting.has_room(batch.source)):
                 fresh[name] = batch
-        for batch in self._admission.check(list(fresh.values()), done.answers):
-            self._waiting.put(batch)
+        begun_s = time.perf_counter()
+        taken = self._admission.check(list(fresh.values()), done.answers)
+        self.stats.check_s += time.perf_counter() - begun_s
+        since_s = self._now_s() if self._round_since_s is None else self._round_since_s
+        for batch in taken:
+            self._waiting.put(batch, since_s)
 
     def _try_commit(self, done: _Round) -> None:
         group = self._waiting.group(_GROUP_ROWS)
@@ -219,8 +244,11 @@ class Pipeline:
             self._saved[source] = payload
             del self._unsaved[source]
 
-    def _commit(self, group: Sequence[Held], answers: Answers) -> int:
+    def _commit(self, group: abc.Sequence[Held], answers: Answers) -> int:
+        begun_s = time.perf_counter()
         result = self._store.commit([held.batch for held in group])
+        self.stats.commit_s += time.perf_counter() - begun_s
+        self.stats.commit_lag_s = self._now_s() - group[0].since_s
         self._waiting.leave(group)
         for held in group:
             answers.committed(*name_of(held.batch))

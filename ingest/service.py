@@ -15,6 +15,7 @@ from ingest.pipeline import Pipeline, PipelineStats
 from ingest.presence import PresenceBook
 from ingest.qc.control import QualityControl, Tolerance
 from ingest.replies import Replies
+from ingest.sequence import Sequence
 from ingest.store.protocol import Store, StoreRefusedError
 from ingest.subscriber import Subscriber
 from ingest.watches import Watches
@@ -87,6 +88,15 @@ class Ingest:
     def faults(self) -> Counter[Fault]:
         """Batches and announcements that were refused since start, whole or in part, by cause."""
         return self._admission.faults
+
+    @property
+    def sequence(self) -> Sequence:
+        """In which order batches came."""
+        return self._pipeline.sequence
+
+    def waiting_s(self) -> float:
+        """How long the oldest row has waited that arrived and is not committed, in real seconds; 0: none waits."""
+        return self._pipeline.waiting_s()
 
     def progress(self) -> Progress:
         """How far rows have come."""

@@ -19,6 +19,8 @@ class Held:
 
     batch: Batch
     judged: bool
+    since_s: float
+    """When it came, in seconds of real time."""
 
 
 @dataclass(slots=True)
@@ -56,13 +58,17 @@ class Waiting:
         load = self._per_source.get(source)
         return load is None or load.batches < self._most or (load.batches < _MOST_SMALL and load.rows < _MOST_ROWS)
 
-    def put(self, batch: Batch) -> None:
+    def put(self, batch: Batch, since_s: float) -> None:
         """Keep a checked batch; one that was judged before is not handed on again."""
         name = name_of(batch)
-        self._held[name] = Held(batch, self.has_judged(name))
+        self._held[name] = Held(batch, self.has_judged(name), since_s)
         load = self._per_source.setdefault(batch.source, _Load())
         load.batches += 1
         load.rows += len(batch)
+
+    def oldest_s(self) -> float | None:
+        """When the oldest batch came that is here; None when there is none."""
+        return next((held.since_s for held in self._held.values()), None)
 
     def group(self, most_rows: int) -> list[Held]:
         """The oldest batches, as many as make ``most_rows``, at least one where there is any."""

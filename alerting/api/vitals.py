@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -28,6 +28,14 @@ _MEANINGS: Final = {
     "events": "transitions of alarms",
     "ticks": "ticks of the engine",
     "late_rows": "rows later than the allowed lateness: stored, never a fresh alarm",
+    "misdated_rows": "rows whose time can't be: stored, and judged by nobody",
+    "unknown_rows": "rows of series that nobody announced",
+    "window_too_old_rows": "rows older than the window: stored, and in no sum",
+    "window_replaced_rows": "rows that took the place of one of the same series and time in the window",
+    "old_epoch_batches": "batches of an earlier epoch of their gateway: a backlog, or a gateway that was set back",
+    "disordered_batches": "batches that came after a later one of their epoch",
+    "waiting_seconds": "age of the oldest row that arrived and is not committed",
+    "commit_lag_seconds": "real time from the arrival of the oldest row of the newest commit",
     "lag_seconds": "real time from the last commit to its judgement",
     "consoles": "consoles that listen",
     "unrecorded_events": "transitions of alarms that wait until the state can be written",
@@ -85,11 +93,15 @@ class Counted:
     outbox: Outbox
     alarms: Iterable[Alarm]
     parts: Mapping[str, dto.Part]
+    refused: Mapping[str, int] = field(default_factory=dict)
+    """Batches and announcements by cause."""
 
 
 def exposition(counted: Counted) -> bytes:
     """The text format of Prometheus, as it is asked for."""
-    return exposition_of([*_plain(counted), *_deliveries(counted), *_alarms(counted), _parts(counted)])
+    return exposition_of(
+        [*_plain(counted), *_deliveries(counted), *_alarms(counted), _parts(counted), _refused(counted)]
+    )
 
 
 def _plain(counted: Counted) -> Iterable[Metric]:
@@ -125,6 +137,15 @@ def _alarms(counted: Counted) -> Iterable[Metric]:
     for key, count in found.items():
         metric.add_metric(key, count)
     return (metric,)
+
+
+def _refused(counted: Counted) -> Metric:
+    metric = CounterMetricFamily(
+        "petrel_refused", "batches and announcements that were refused, whole or in part, by cause", labels=("cause",)
+    )
+    for cause, count in counted.refused.items():
+        metric.add_metric((cause,), count)
+    return metric
 
 
 def _parts(counted: Counted) -> Metric:

@@ -53,6 +53,7 @@ class Centre:
     pipeline: Pipeline = field(init=False)
 
     def __post_init__(self) -> None:
+        self.intake = Intake(now_s=lambda: self.now_s)
         admission = Admission(self.catalogue, QualityControl(), self.clock, self.presence, now_s=lambda: self.now_s)
         announcements = self.store.announcements()
         admission.restore(announcements)

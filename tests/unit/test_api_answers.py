@@ -176,6 +176,7 @@ async def test_health_is_503_while_a_part_is_down(place):
         body = answer.json()
         assert (answer.status_code, body["status"], body["parts"]["broker"]["status"]) == (503, "down", "down")
         assert {name: part["status"] for name, part in body["parts"].items() if name != "broker"} == {
+            "intake": "ok",
             "store": "ok",
             "engine": "ok",
             "gateways": "ok",

@@ -170,6 +170,7 @@ export default {
   'health.lag': 'lag {n} ms',
 
   'part.broker': 'Broker',
+  'part.intake': 'Arrivals',
   'part.store': 'Store',
   'part.derived': 'Derived series',
   'part.engine': 'Engine',

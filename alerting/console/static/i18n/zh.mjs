@@ -170,6 +170,7 @@ export default {
   'health.lag': '延迟 {n} 毫秒',
 
   'part.broker': '消息服务',
+  'part.intake': '接收',
   'part.store': '存储',
   'part.derived': '推算量',
   'part.engine': '研判',
