@@ -3,24 +3,59 @@
 import ipaddress
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Union
+from typing import Annotated, Any, Literal, Union
 
 import msgspec
 
 from alerting.channels import ChannelSettings, kinds
+from ingest.store.server.address import Address, check_url
 from telemetry.broker import BrokerAddress, parse_broker, secured
 from telemetry.settings import Document, SettingsError, Step, load, parse
-from telemetry.tls import TlsSettings
+from telemetry.tls import MACHINE_S_OWN, TlsSettings
 from telemetry.topics import is_name
 
 
 class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where rows are kept."""
+    """Where rows are kept: in a file of the centre's, or in a server of time series, with a journal here."""
 
+    kind: Literal["duckdb", "victoriametrics", "influxdb"] = "duckdb"
+    """``duckdb``, embedded; or the server at ``url``."""
     path: str
-    """The DuckDB file; relative to the folder of the file."""
+    """The DuckDB file, or the journal of a server; relative to the folder of the file."""
     keep_free_mb: Annotated[int, msgspec.Meta(ge=0)] = 64
     """Megabytes of its disk that rows leave to the alarms: rows are refused while less is free."""
+    url: str | None = None
+    """``http://host:port`` or ``https://`` of the server; its token in PETREL_STORE_TOKEN."""
+    user: str | None = None
+    """Who we are to a server with passwords: the token is then his password."""
+    measurement: str = "petrel"
+    """What our rows are called there: ``petrel_value`` in VictoriaMetrics."""
+    org: str = "petrel"
+    """The organisation, of InfluxDB."""
+    bucket: str = "petrel"
+    """The bucket, of InfluxDB."""
+    tls: TlsSettings | None = None
+    """What ``https://`` needs beyond what the machine trusts."""
+
+    def where(self) -> str:
+        """The place in words."""
+        return self.path if self.url is None else f"{self.kind} at {self.url}, its journal {self.path}"
+
+    def address(self, folder: Path) -> Address | None:
+        """The server and its TLS files in ``folder``, None for DuckDB; raises ValueError for what can't be meant."""
+        if self.kind == "duckdb":
+            if self.url is not None:
+                raise ValueError(f"{self.url!r} beside duckdb, expected kind: victoriametrics or influxdb")
+            return None
+        if self.url is None:
+            raise ValueError(f"none for {self.kind}, expected http://host:port or https://")
+        url = check_url(self.url)
+        if self.tls is not None and not url.startswith("https:"):
+            raise ValueError(f"{url!r} beside tls, expected https://")
+        files = MACHINE_S_OWN if self.tls is None else self.tls.files(folder)
+        return Address(
+            url=url, measurement=self.measurement, org=self.org, bucket=self.bucket, user=self.user, files=files
+        )
 
 
 class StateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -158,6 +193,10 @@ def _mistakes(centre: CentreSettings, folder: Path) -> Iterator[Mistake]:
     yield from _broker(centre, folder)
     if not is_loopback(centre.http.host):
         yield ("http", "host"), f"{centre.http.host!r}, expected a loopback address while there are no users"
+    try:
+        centre.store.address(folder)
+    except ValueError as exc:
+        yield ("store", "url"), str(exc)
     if centre.store.path == centre.state.path:
         yield ("state", "path"), f"{centre.state.path!r} is the store's file too, expected a file of its own"
     seen: set[str] = set()

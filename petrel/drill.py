@@ -22,7 +22,7 @@ import numpy as np
 from alerting.api.server import address, listen, serve_http
 from alerting.channels.webhook import WebhookSettings
 from alerting.service import Service
-from alerting.settings import CentreSettings, load_centre
+from alerting.settings import CentreSettings, StoreSettings, load_centre
 from gateway.agent import Gateway
 from gateway.check import spool_trouble
 from gateway.settings import GatewayPlan, GatewaySettings, compile_gateway, load_gateway
@@ -169,7 +169,7 @@ def _centre(
         site=str((document.path.parent / site.site).resolve()),
         broker=broker,
         tls=None,
-        store=msgspec.structs.replace(site.store, path=str(data / "store" / "petrel.duckdb")),
+        store=StoreSettings(path=str(data / "store" / "petrel.duckdb"), keep_free_mb=site.store.keep_free_mb),
         state=msgspec.structs.replace(site.state, path=str(data / "state" / "petrel.sqlite")),
         drill=True,
         channels=(*site.channels, *channels(options, webhook)),

@@ -1,15 +1,18 @@
 """What stands in the way of a start around the settings: port, broker, files, disk. Nothing is made or started."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from alerting.api.server import ListenError, listen
-from alerting.settings import CentreSettings
+from alerting.settings import CentreSettings, StoreSettings
 from alerting.state import look as state
 from ingest.store import look as store
+from ingest.store.server.address import TOKEN
 from petrel.broker import BrokerError, server_path
 from telemetry.broker import BrokerAddress, unreachable
 from telemetry.disk import free_bytes, standing
+from telemetry.settings import secret
 
 
 def of_centre(settings: CentreSettings, folder: Path) -> Iterator[str]:
@@ -19,10 +22,19 @@ def of_centre(settings: CentreSettings, folder: Path) -> Iterator[str]:
     except ListenError as exc:
         yield str(exc)
     kept, told = folder / settings.store.path, folder / settings.state.path
-    yield from filter(None, (store.trouble(kept), state.trouble(told)))
+    yield from filter(None, (_rows(settings.store, folder), state.trouble(told)))
     least, free = settings.store.keep_free_mb * 1_000_000, free_bytes(kept.parent)
     if free < least:
         yield f"{standing(kept.parent)}: {free} bytes free, expected at least what rows leave to the alarms, {least}"
+
+
+def _rows(settings: StoreSettings, folder: Path) -> str | None:
+    address = settings.address(folder)
+    if address is None:
+        return store.trouble(folder / settings.path)
+    from ingest.store.server import opening
+
+    return opening.trouble(settings.kind, replace(address, token=secret(TOKEN)), folder / settings.path)
 
 
 def of_broker(address: BrokerAddress | None) -> Iterator[str]:

@@ -11,7 +11,7 @@ import httpx
 import msgspec
 import numpy as np
 
-from alerting.settings import CentreSettings, load_centre
+from alerting.settings import CentreSettings, StoreSettings, load_centre
 from gateway.metrics import Figures, shown
 from gateway.spool import Stats
 from gateway.timing import UplinkCounts
@@ -115,7 +115,7 @@ def _in(document: Document[CentreSettings], folder: Path) -> Document[CentreSett
     settings = msgspec.structs.replace(
         document.settings,
         site=str(document.path.parent / document.settings.site),
-        store=msgspec.structs.replace(document.settings.store, path=str(folder / "store.duckdb")),
+        store=StoreSettings(path=str(folder / "store.duckdb")),
         state=msgspec.structs.replace(document.settings.state, path=str(folder / "state.sqlite")),
     )
     return Document(document.path, settings, document.tree)
