@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Final, NamedTuple
+from weakref import WeakKeyDictionary
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -31,12 +32,14 @@ from telemetry.topics import is_derived
 _LOG: Final = structlog.get_logger(__name__)
 _MOST_BYTES: Final = 128_000_000
 _HOUR_MS: Final = 3_600_000
+_DAY_MS: Final = 24 * _HOUR_MS
+_MOST_REMEMBERED: Final = 2_000_000
 
 
 class _Readings(NamedTuple):
-    """Readings with a value, in the order of their commits; columns (n,)."""
+    """Readings with a value, in the order of their commits; columns (n,), ``place`` in the roll."""
 
-    series: I64
+    place: I64
     time_ms: I64
     good: Mask
     timely: Mask
@@ -54,6 +57,9 @@ class DayBook:
         self._lock = threading.Lock()
         self._revision = -1
         self._open: OrderedDict[date, Day] = OrderedDict()
+        self._by_roll: WeakKeyDictionary[Day, I64] = WeakKeyDictionary()
+        self._remembered: dict[bytes, I64] = {}
+        self._remembered_rows = 0
         self._shelf, head = _opened(path)
         self._cursor = head.cursor if head else -1
         self._written_ms = head.written_ms if head else 0
@@ -85,14 +91,18 @@ class DayBook:
             self._now_ms = now_ns // MILLISECOND_NS
             self._learn(self._now_ms)
             if (rows := self._readings(commit, arrived_ns, now_ns)) is not None:
-                self._roll.meet(rows.series, rows.time_ms)
+                self._roll.meet(rows.place, rows.time_ms)
                 for day in self._days(rows.time_ms):
-                    found = self._day(day)
-                    place = found.places(rows.series)
-                    if not (place >= 0).any():
-                        continue
-                    number = slots.numbers(rows.time_ms, found.layout.phase_ms[place], found.layout.width_ms[place])
-                    found.fold(place, number, rows.good, rows.timely)
+                    self._fold(self._day(day), rows)
+
+    def _fold(self, day: Day, rows: _Readings) -> None:
+        if not len(day.layout.series):
+            return
+        if day not in self._by_roll:
+            self._by_roll[day] = day.places(self._roll.series)
+        place = self._by_roll[day][rows.place]
+        number = slots.numbers(rows.time_ms, day.layout.phase_ms[place], day.layout.width_ms[place])
+        day.fold(place, number, rows.good, rows.timely)
 
     def counts(self, day: date, now_ns: int) -> tuple[I64, Counts]:
         """The series of a day (identities) and their counts: of today, what should have come in time by now."""
@@ -149,25 +159,41 @@ class DayBook:
             return
         self._revision = self._catalogue.revision
         self._roll = self._roll.called((one for one in self._catalogue.entries() if is_measured(one)), now_ms)
+        self._by_roll, self._remembered, self._remembered_rows = WeakKeyDictionary(), {}, 0
         for day, found in self._open.items():
             self._open[day] = found.relaid(self._roll.layout(*slots.bounds(day, self.zone), found.layout))
+
+    def _places(self, series: I64) -> I64:
+        """Places in the roll; a poll names the same series each time, so they are remembered by the bytes."""
+        key = series.tobytes()
+        if key not in self._remembered:
+            if self._remembered_rows > _MOST_REMEMBERED:
+                self._remembered, self._remembered_rows = {}, 0
+            self._remembered[key] = self._roll.places(series)
+            self._remembered_rows += len(series)
+        return self._remembered[key]
 
     def _readings(self, commit: Commit, arrived_ns: int | None, now_ns: int) -> _Readings | None:
         if not commit.batches:
             return None
-        series, time_ns, quality, cause = (
+        time_ns, quality, cause = (
             np.concatenate([getattr(batch, name) for batch in commit.batches])
-            for name in ("series", "time_ns", "quality", "cause")
+            for name in ("time_ns", "quality", "cause")
         )
-        read = (quality < Quality.MISSING) & ~misdated(time_ns, quality, cause, now_ns)
+        place = np.concatenate([self._places(batch.series) for batch in commit.batches])
+        read = (place >= 0) & (quality < Quality.MISSING) & ~misdated(time_ns, quality, cause, now_ns)
         late_ns = np.full(len(time_ns), 2**62) if arrived_ns is None else arrived_ns - time_ns
         timely = late_ns <= self.timely_ms * MILLISECOND_NS
-        return _Readings(series[read], time_ns[read] // MILLISECOND_NS, (quality == Quality.GOOD)[read], timely[read])
+        return _Readings(place[read], time_ns[read] // MILLISECOND_NS, (quality == Quality.GOOD)[read], timely[read])
 
     def _days(self, time_ms: I64) -> Iterator[date]:
         """The days that readings may belong to: by half a period, a reading may stand for the day before or after."""
-        reach = np.concatenate([time_ms - _HOUR_MS, time_ms, time_ms + _HOUR_MS]) // _HOUR_MS
-        found = {slots.day_of(hour * _HOUR_MS, self.zone) for hour in np.unique(reach).tolist()}
+        if not len(time_ms):
+            return iter(())
+        begin, end = int(time_ms.min()), int(time_ms.max())
+        hours = [begin, end] if end - begin < _DAY_MS else (np.unique(time_ms // _HOUR_MS) * _HOUR_MS).tolist()
+        reach = (_HOUR_MS, 0, -_HOUR_MS)
+        found = {slots.day_of(hour + more, self.zone) for hour in hours for more in reach}
         return (day for day in sorted(found) if slots.bounds(day, self.zone)[1] > self.since_ms)
 
     def _day(self, day: date) -> Day:

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from ingest.coverage import slots
 from telemetry.batch import I64, U8, Mask
@@ -88,12 +89,16 @@ class Day:
         layout = self.layout
         past = slots.firsts(until_ms + 1, layout.phase_ms, layout.width_ms) - layout.first
         expected = np.clip(past, 0, layout.due)
-        begin, end = self._at[:-1], self._at[:-1] + expected
-        found = []
-        for bit in (slots.RECEIVED, slots.GOOD, slots.TIMELY):
-            summed = np.concatenate([[0], np.cumsum((self._flags & bit) != 0, dtype=np.int64)])
-            found.append(summed[end] - summed[begin])
-        return Counts(expected, *found)
+        bits = (slots.RECEIVED, slots.GOOD, slots.TIMELY)
+        return Counts(expected, *(self._summed(self._flags & bit, expected) // bit for bit in bits))
+
+    def _summed(self, flags: NDArray[Any], expected: I64) -> I64:
+        """The sum over the first ``expected`` (n,) slots of each series."""
+        if not len(expected):
+            return expected
+        ends = np.stack([self._at[:-1], self._at[:-1] + expected], axis=1).ravel()
+        summed = np.add.reduceat(np.append(flags, np.uint8(0)), ends, dtype=np.int64)[::2]
+        return np.where(expected > 0, summed, 0)  # of an empty span reduceat gives the first element
 
     def relaid(self, layout: Layout) -> "Day":
         """The same day under another layout; slots that both know (by width, phase and number) keep what they hold."""

@@ -51,13 +51,11 @@ class Roll:
         at = np.minimum(np.searchsorted(self.series, series), len(self.series) - 1)
         return np.where(self.series[at] == series, at, -1)
 
-    def meet(self, series: I64, time_ms: I64) -> None:
-        """Keep the phase of series that are read for the first time; the first reading of each counts."""
-        at = self.places(series)
-        fresh = np.flatnonzero(at >= 0)
-        fresh = fresh[self.phase_ms[at[fresh]] == slots.UNSET]
+    def meet(self, place: I64, time_ms: I64) -> None:
+        """Keep the phase of series, by place, that are read for the first time; the first reading of each counts."""
+        fresh = np.flatnonzero(self.phase_ms[place] == slots.UNSET)
         if len(fresh):
-            place, first = np.unique(at[fresh], return_index=True)
+            place, first = np.unique(place[fresh], return_index=True)
             phase = time_ms[fresh][first] % self.width_ms[place]
             by_minute = self.width_ms[place] == slots.MINUTE_MS
             self.phase_ms[place] = np.where(by_minute, slots.MINUTE_MS // 2, phase)
