@@ -29,7 +29,7 @@ from alerting.state.log import Tick
 from ingest.catalogue import Catalogue
 from ingest.commit import Commit
 from ingest.qc.control import USUAL
-from ingest.store.protocol import Store
+from ingest.store.protocol import Store, StoreRefusedError
 from telemetry.clock import HOUR_NS, SECOND_NS, Clock
 from telemetry.progress import Progress
 
@@ -117,7 +117,10 @@ class Centre:
         self.engine.restore(events, now_ns)
         self.board.apply(events)
         self._cursor = await self.state.cursor()
-        await asyncio.to_thread(self._warm, now_ns)
+        try:
+            await asyncio.to_thread(self._warm, now_ns)
+        except StoreRefusedError as exc:  # a server of rows that is away must not keep the alarms away too
+            _LOG.error("the windows begin empty", reason=str(exc))
         missed = await asyncio.to_thread(lambda: list(self.store.rows_after(self._cursor)))
         for commit in missed:
             await self.on_commit(commit)
@@ -194,13 +197,14 @@ class Centre:
             await self._write()
 
     async def _write(self) -> None:
-        events, ticks = list(self._unwritten), list(self._ticks)
+        events, ticks, cursor = list(self._unwritten), list(self._ticks), self._cursor
         try:
-            recorded = await self.state.record(events, self._cursor, ticks)
+            recorded = await self.state.record(events, cursor, ticks)
         except StateError as exc:
             self._trouble(exc)
             return
         del self._unwritten[: len(events)], self._ticks[: len(ticks)]
+        self.store.passed(cursor)
         self._written_s = time.monotonic()
         if self.figures.trouble is not None:
             _LOG.warning("state can be written again", was=self.figures.trouble)

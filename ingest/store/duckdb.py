@@ -75,6 +75,9 @@ class DuckDBStore:
             number = page[-1].number
             left = None if left is None else left - len(page)
 
+    def passed(self, _number: int) -> None:
+        """Every row keeps the number of its commit here, so nothing is kept for this alone."""
+
     def recent(self, since_ns: int, upto: int | None = None) -> Iterator[Commit]:
         """Rows sampled since a moment, commit by commit, up to and with commit ``upto``."""
         number = 0

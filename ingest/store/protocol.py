@@ -113,6 +113,9 @@ class Store(Protocol):
     def rows_after(self, number: int, limit: int | None = None) -> Iterator[Commit]:
         """The commits after a number, in order, ``limit`` of them at most; for the engine's start."""
 
+    def passed(self, number: int) -> None:
+        """The engine's cursor is durable at a commit: what is kept for ``rows_after`` alone may go. Returns at once."""
+
     def recent(self, since_ns: int, upto: int | None = None) -> Iterator[Commit]:
         """Rows sampled at or after a moment, up to commit ``upto``, in order of commit; to warm the window."""
 

@@ -46,7 +46,7 @@ class Delivery:
         self._base_number, self._base = journal.layers()
         self.layers = self._base
         self._unsettled = deque(self._placed(entry) for entry in journal.entries(self._base_number))
-        self._under_way = next((self._placed(entry) for entry in journal.entries(0, done=False)), None)
+        self._under_way: _Sent | None = None
 
     def ready(self, *, virgin: bool) -> Entry | None:
         """Bring the server to where the journal is; the group that was under way, if that is finished now.

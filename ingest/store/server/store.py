@@ -63,6 +63,7 @@ class ServerStore:
         self._committing = threading.Lock()
         self._journal = Journal(path)
         try:
+            self._take_up()
             self._ledger = self._journal.ledger()
             self._delivery = Delivery(server, self._journal, measurement, now_s)
         except BaseException:
@@ -103,7 +104,7 @@ class ServerStore:
             yield entry.commit()
 
     def passed(self, number: int) -> None:
-        """The engine's cursor is durable at a commit: what is kept for ``rows_after`` alone may go."""
+        """The engine's cursor is durable at a commit: the journal lets go what it keeps for ``rows_after`` alone."""
         self._delivery.passed(number)
 
     def recent(self, since_ns: int, upto: int | None = None) -> Iterator[Commit]:
@@ -214,6 +215,14 @@ class ServerStore:
         with self._committing:
             self._journal.close()
             self._server.close()
+
+    def _take_up(self) -> None:
+        """The group on its way when a process died: the journal has it whole, so it is committed; it goes with the rest.
+
+        The engine finds it after its cursor. Were it left for later, it could be committed behind the engine's back.
+        """
+        for entry in self._journal.entries(0, done=False):
+            self._journal.finish(entry.number, entry.ranges())
 
     def _record(self, entry: Entry | None) -> Entry | None:
         if entry is not None:
