@@ -7,7 +7,7 @@ import numpy as np
 
 from ingest.derivation.news import news
 from ingest.derivation.owed import Part
-from ingest.derivation.sources import Reader, Waiting, anew, as_samples, cells_between, now, read
+from ingest.derivation.sources import Reader, Told, Waiting, anew, as_samples, cells_between, now, read
 from ingest.derived.gains import Sums
 from ingest.derived.plan import Group
 from ingest.derived.rows import Rows, concat
@@ -38,11 +38,12 @@ class Computer:
             return None
         return now(self.store, group, who, at_ns, self.timezone, self.kept)
 
-    def finished(self, found: Rows | Waiting | None, window: Sums) -> Rows:
+    def finished(self, found: Rows | Waiting | None, window: Sums) -> Told:
         """The rows of ``newest``, with what the hot window says where it must; for the thread that owns the window."""
         if isinstance(found, Waiting):
             return found.rows(window, self.timezone)
-        return concat([]) if found is None else found
+        none = np.zeros(0, np.int64)
+        return Told(concat([]) if found is None else found, none, none)
 
     def anew(self, part: Part) -> Anew:
         """What is owed, as far as it differs from what is stored; raises StoreRefusedError."""

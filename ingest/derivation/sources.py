@@ -1,12 +1,12 @@
 """Where the samples come from: the store, and for what counters gained the hot window, or one made for the purpose."""
 
 from collections.abc import Collection
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from ingest.derivation.owed import slack_ns
-from ingest.derived.gains import Reach, Sums, gained, reach
+from ingest.derived.gains import Reach, Sums, gained, heard, reach
 from ingest.derived.plan import NONE, Group
 from ingest.derived.rows import Rows, compute, lengths
 from ingest.derived.rules import reach_ns, span_ns
@@ -87,10 +87,21 @@ class Waiting:
     def __init__(self, group: Group, who: I64, at_ns: I64, samples: Samples, between: Reach) -> None:
         self._group, self._who, self._at_ns, self._samples, self._between = group, who, at_ns, samples, between
 
-    def rows(self, window: Sums, timezone: str) -> Rows:
-        """The rows, with what the window says."""
-        gain = _gained(self._group, window, self._between)
-        return compute(self._group, self._who, self._at_ns, self._samples, timezone, gain)
+    def rows(self, window: Sums, timezone: str) -> "Told":
+        """The rows, with what the window says, and the cells that it can't say any more."""
+        between, passed = heard(window, self._between, self._at_ns)
+        who, at_ns = self._who[~passed], self._at_ns[~passed]
+        gain = _gained(self._group, window, between.take(~passed))
+        rows = compute(self._group, who, at_ns, self._samples, timezone, gain)
+        return Told(rows, self._who[passed], self._at_ns[passed])
+
+
+class Told(NamedTuple):
+    """Rows, and the members and moments (k,) that must be computed from the store."""
+
+    rows: Rows
+    who: I64
+    at_ns: I64
 
 
 def quantity_of(group: Group) -> str:

@@ -216,9 +216,12 @@ class Stage:
     async def _newest(self, since_ns: int, until_ns: int) -> None:
         """All members at the moments in ``(since, until]``."""
         parts: list[Rows] = []
-        for group in self.plan.groups:
+        plan, owed = self.plan, self._owed
+        for number, group in enumerate(plan.groups):
             found = await asyncio.to_thread(self._computer.newest, group, since_ns, until_ns)
-            parts.append(self._computer.finished(found, self.window))
+            told = self._computer.finished(found, self.window)
+            parts.append(told.rows)
+            owed.add(number, told.who, told.at_ns - 1, told.at_ns)
         await self._send(concat(parts))
 
     async def _arrears(self) -> None:

@@ -4,33 +4,46 @@ A window reaches from the sample that stood at its beginning to the newest one i
 and a half periods, the window begins with the first one after: what a counter gained in that gap fell partly before.
 """
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from ingest.derived.samples import Samples
 from ingest.window.grid import Span
-from telemetry.batch import F64, I64
+from telemetry.batch import F64, I64, Mask
 from telemetry.span import MINUTE_NS
 
 
 class Sums(Protocol):
     """Running sums per series and minute (``ingest.window.Window``)."""
 
+    @property
+    def usable_ns(self) -> I64:
+        """By slot the time of the newest usable row; 0: none."""
+
     def slots(self, series: I64) -> I64:
-        """Slots of series by identity."""
+        """Slots of series by identity, -1 for unknown ones."""
 
     def span(self, quantity: str, slots: I64, at_ns: I64, minutes: int | I64) -> Span:
         """Sums over the minutes that end with the one that holds ``at_ns``; (n,) each."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Reach:
-    """The minutes between which a counter is read, (n,): after ``lower``, up to ``upper``; ``known`` where it spoke."""
+    """The minutes between which counters are read, (n,): after ``lower``, up to ``upper``.
 
-    __slots__ = ("lower", "series", "upper")
+    ``silent``: no sample was found near the end of the window, and ``upper`` is ``lower``.
+    """
 
-    def __init__(self, series: I64, lower: I64, upper: I64) -> None:
-        self.series, self.lower, self.upper = series, lower, upper
+    series: I64
+    lower: I64
+    upper: I64
+    silent: Mask
+
+    def take(self, chosen: Mask) -> "Reach":
+        """Some of them."""
+        return Reach(self.series[chosen], self.lower[chosen], self.upper[chosen], self.silent[chosen])
 
 
 def reach(series: I64, at_ns: I64, length_ns: I64, period_ns: I64, samples: Samples) -> Reach:
@@ -38,10 +51,23 @@ def reach(series: I64, at_ns: I64, length_ns: I64, period_ns: I64, samples: Samp
     begin_ns = at_ns - length_ns
     base, last = samples.last(series, begin_ns), samples.last(series, at_ns)
     base_ns = _time(samples, base, begin_ns)
+    last_ns = _time(samples, last, begin_ns)
     stood = (base >= 0) & (begin_ns - base_ns <= 1.5 * period_ns)
     lower = np.where(stood, _minute(base_ns, begin_ns, period_ns), begin_ns // MINUTE_NS - 1)
-    upper = np.where(last >= 0, _minute(_time(samples, last, at_ns), at_ns, period_ns), lower)
-    return Reach(series, lower, np.maximum(lower, upper))
+    silent = (last < 0) | (last_ns <= begin_ns)
+    upper = np.where(silent, lower, _minute(last_ns, at_ns, period_ns))
+    return Reach(series, lower, np.maximum(lower, upper), silent)
+
+
+def heard(sums: Sums, between: Reach, at_ns: I64) -> tuple[Reach, Mask]:
+    """The same where only rows near both ends were looked at: who was silent at the end spoke last when the sums say.
+
+    The mask tells of those that have spoken since: what they gained by then can't be told from the sums any more.
+    """
+    slots = sums.slots(between.series)
+    newest = np.where(slots >= 0, sums.usable_ns[np.maximum(slots, 0)], 0)
+    upper = np.where(between.silent, np.maximum(between.lower, newest // MINUTE_NS), between.upper)
+    return Reach(between.series, between.lower, upper, between.silent), between.silent & (newest > at_ns)
 
 
 def gained(sums: Sums, quantity: str, between: Reach) -> F64:

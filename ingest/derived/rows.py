@@ -129,7 +129,7 @@ def _rows(group: Group, who: I64, at_ns: I64, result: Result) -> Rows:
     """Values, and after them the completeness, with their quality."""
     ids = group.outputs[:, who]
     rule = group.rule
-    short = result.share < rule.least - 1e-9
+    short = (result.share < rule.least - 1e-9) & (not group.method.sampled)
     values = np.where(short & (rule.below == "missing"), np.nan, result.values)
     doubtful = result.suspect | short
     quality = np.where(doubtful, np.uint8(Quality.SUSPECT), np.uint8(Quality.GOOD))

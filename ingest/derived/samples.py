@@ -7,7 +7,7 @@ import numpy as np
 
 from telemetry.batch import F64, I64, U8, U16, Mask
 from telemetry.quality import Cause, Quality
-from telemetry.span import MILLISECOND_NS
+from telemetry.span import HOUR_NS, MILLISECOND_NS
 
 NEVER: Final = -(2**62)
 
@@ -126,13 +126,12 @@ def hourly(windows: Windows, end_ns: I64, hours: int, period_ns: I64, least: flo
     An hour with less than the share ``least`` of the samples due has no mean.
     """
     n, _ = windows.value.shape
-    back = (end_ns[:, None] - 1 - windows.time_ns) // 3_600_000_000_000
-    back = np.where(windows.time_ns == end_ns[:, None], 0, back)
+    back = (end_ns[:, None] - windows.time_ns) // HOUR_NS
     held = windows.held & (back >= 0) & (back < hours)
     row, at = np.nonzero(held)
     cell = row * hours + hours - 1 - back[row, at]
     count = np.bincount(cell, minlength=n * hours).reshape(n, hours)
     total = np.bincount(cell, windows.value[row, at], n * hours).reshape(n, hours)
-    due = np.maximum(3_600_000_000_000 / np.maximum(period_ns, 1), 1.0)[:, None]
+    due = np.maximum(HOUR_NS / np.maximum(period_ns, 1), 1.0)[:, None]
     enough = (count > 0) & (count >= least * due - 1e-9)
     return np.where(enough, total / np.maximum(count, 1), np.nan), count.astype(np.float64)

@@ -35,10 +35,12 @@ def means(speed: F64, direction: F64) -> Means:
     vector = np.hypot(east, north)
     degrees = np.mod(np.rad2deg(np.arctan2(east, north)), 360.0)
     degrees = np.where(degrees < _NORTH, 360.0, degrees)
-    return Means(scalar, vector, np.where(vector >= CALM_MS, degrees, np.nan))
+    return Means(scalar, vector, np.where(vector >= CALM_MS - _NOISE, degrees, np.nan))
 
 
 _NORTH: Final = 1e-9
+_NOISE: Final = 1e-9
+"""What sums of sines lose: a steady wind of 0.2 m/s is none less."""
 
 
 def gust(speed: F64, per_mean: int) -> F64:

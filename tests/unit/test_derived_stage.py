@@ -1,0 +1,134 @@
+"""The stage of derived series around a real store: what is written, what late rows change, what a restart changes."""
+
+import json
+
+import numpy as np
+import pytest
+
+from telemetry.clock import HOUR_NS, MINUTE_NS, SECOND_NS
+from tests.unit.derived_centre import START_NS, Place, announcement, identity, series
+
+RAIN = series("st-1", "rain", "rain_total", modulus=100.0)
+LEVEL = series("rv-1", "level", "water_level")
+LATE_NS = 31 * SECOND_NS
+
+
+def minutes(first: int, last: int) -> np.ndarray:
+    return START_NS + np.arange(first, last + 1) * MINUTE_NS
+
+
+def counter(time_ns: np.ndarray) -> np.ndarray:
+    """0.2 mm a minute on a counter that starts again at 100 mm."""
+    return np.round(((time_ns - START_NS) // MINUTE_NS * 0.2 + 95.0) % 100.0, 3)
+
+
+@pytest.fixture
+def place(tmp_path):
+    return Place(tmp_path, announcement(RAIN, LEVEL))
+
+
+async def feed(place: Place, first: int, last: int) -> None:
+    time_ns = minutes(first, last)
+    await place.send(identity("st-1", "rain", "rain_total"), time_ns, counter(time_ns))
+    await place.send(identity("rv-1", "level", "water_level"), time_ns, (time_ns - START_NS) / HOUR_NS * 0.5)
+
+
+async def test_a_tick_writes_what_the_newest_rows_allow_and_catalogue_and_store_know_it(place):
+    async with place.running(START_NS):
+        await feed(place, 0, 120)
+        await place.tick(START_NS + 2 * HOUR_NS + LATE_NS)
+        rain, rise = place.stored("st-1", "rain-1h", "rain_sum"), place.stored("rv-1", "level-rise-60min", "rise_rate")
+        assert rain[120] == pytest.approx(12.0)
+        assert rise[120] == pytest.approx(0.5)
+        assert place.stored("st-1", "rain-1h", "completeness")[120] == 100.0
+        entry = place.catalogue.entry(identity("st-1", "rain-1h", "rain_sum"))
+        assert (entry.source, entry.is_derived, entry.series.period_s) == ("demo/derived", True, 300.0)
+        assert "from rain (rain_total) over 1h, a sample each 60 s" in entry.deployments[-1].note
+
+
+async def test_live_values_are_those_of_computing_all_anew(place):
+    """The hot window and a window made from the store agree, across rollover and a gap."""
+    async with place.running(START_NS):
+        for hour in range(4):
+            if hour != 2:
+                await feed(place, 60 * hour, 60 * hour + 59)
+            for step in range(1, 13):
+                await place.tick(START_NS + (60 * hour + 5 * step) * MINUTE_NS + LATE_NS)
+        live = {name: place.stored("st-1", name, "rain_sum") for name in ("rain-5min", "rain-1h", "rain-3h")}
+        before = place.store.count()
+        place.stage.owed.everything(START_NS, START_NS + 4 * HOUR_NS)
+        await place.settled()
+        for name, values in live.items():
+            assert place.stored("st-1", name, "rain_sum") == pytest.approx(values, nan_ok=True)
+        assert place.store.count() == before, "what is computed again and is the same is not written"
+
+
+async def test_late_rows_change_what_they_should_and_nothing_else(place):
+    """F: an outage of one gateway is filled later; the past hours are computed again, the later commit wins."""
+    async with place.running(START_NS):
+        await feed(place, 0, 60)
+        for minute in range(5, 245, 5):
+            await place.tick(START_NS + minute * MINUTE_NS + LATE_NS)
+        assert np.isnan(place.stored("rv-1", "level-rise-60min", "rise_rate")[150])
+        before = place.stored("st-1", "rain-1h", "rain_sum")
+        await feed(place, 61, 180)
+        assert place.stage.owed.members
+        await place.settled()
+        rise, rain = place.stored("rv-1", "level-rise-60min", "rise_rate"), place.stored("st-1", "rain-1h", "rain_sum")
+        assert [rise[minute] for minute in (120, 150, 180)] == pytest.approx([0.5] * 3)
+        assert [rain[minute] for minute in (120, 150, 180)] == pytest.approx([12.0] * 3)
+        assert {at: rain[at] for at in (30, 60)} == {at: before[at] for at in (30, 60)}
+
+
+async def test_a_restart_neither_loses_nor_doubles(place):
+    """A centre that dies with rows that nobody derived yet, and one whose cursor is old, write each row once."""
+    async with place.running(START_NS):
+        await feed(place, 0, 60)
+        for minute in range(5, 65, 5):
+            await place.tick(START_NS + minute * MINUTE_NS + LATE_NS)
+        await feed(place, 61, 120)  # committed, and the centre dies before it ticks
+        cursor = json.loads((place.folder / "derived.json").read_text())
+    place.epoch += 1
+    async with place.running(START_NS + 3 * HOUR_NS):
+        await place.settled()
+        rain = place.stored("st-1", "rain-1h", "rain_sum")
+        assert [rain[minute] for minute in (60, 65, 90, 120)] == pytest.approx([12.0] * 4)
+        whole, distinct = place.store.count(), place.store.distinct_count()
+        assert whole == distinct
+    (place.folder / "derived.json").write_text(json.dumps(cursor | {"commit": 0, "until_ns": START_NS}))
+    place.epoch += 1
+    async with place.running(START_NS + 3 * HOUR_NS):
+        await place.settled()
+        assert place.store.count() == whole
+        assert place.stored("st-1", "rain-1h", "rain_sum") == pytest.approx(rain, nan_ok=True)
+
+
+async def test_what_is_not_taken_is_sent_again(place, monkeypatch):
+    """A full intake, or a store that refuses, delays derived rows and loses none."""
+    async with place.running(START_NS):
+        await feed(place, 0, 60)
+        put, refused = place.intake.put, []
+        monkeypatch.setattr(place.intake, "put", lambda message: bool(refused.append(message)))
+        monkeypatch.setattr("ingest.derivation.stage._PATIENCE_S", 0.1)
+        await place.tick(START_NS + HOUR_NS + LATE_NS)
+        assert refused
+        assert not place.stored("st-1", "rain-1h", "rain_sum")
+        monkeypatch.setattr(place.intake, "put", put)
+        await place.tick(START_NS + HOUR_NS + 6 * MINUTE_NS)
+        assert place.stored("st-1", "rain-1h", "rain_sum")[60] == pytest.approx(12.0)
+        assert place.stage.courier.lost_rows == 0
+
+
+async def test_a_series_that_is_announced_later_is_derived_from_then_on(tmp_path):
+    place = Place(tmp_path, announcement(RAIN))
+    async with place.running(START_NS):
+        time_ns = minutes(0, 60)
+        await place.send(identity("st-1", "rain", "rain_total"), time_ns, counter(time_ns))
+        await place.tick(START_NS + HOUR_NS + LATE_NS)
+        assert place.stage.figures.series == 16
+    place.announced, place.epoch = announcement(RAIN, LEVEL), 2
+    async with place.running(START_NS + HOUR_NS + MINUTE_NS):
+        await feed(place, 61, 120)
+        await place.tick(START_NS + 2 * HOUR_NS + LATE_NS)
+        assert place.stored("rv-1", "level-rise-30min", "rise_rate")[120] == pytest.approx(0.5)
+        assert place.stored("st-1", "rain-1h", "rain_sum")[120] == pytest.approx(12.0)
