@@ -20,7 +20,9 @@ PACKAGES = {
     "libc6-dev": "/usr/include/stdio.h",
     "libmodbus-dev": "/usr/include/modbus/modbus.h",
     "mbpoll": "mbpoll",
+    "victoria-metrics": "victoria-metrics",
 }
+SERVICES = ("mosquitto", "victoria-metrics")
 APT = ("apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=300")
 LIMIT_S = 900
 POLICY = Path("/usr/sbin/policy-rc.d")
@@ -58,12 +60,13 @@ def apt(*arguments: str) -> None:
 
 
 def install(packages: list[str]) -> None:
-    """Install, and keep a broker that we brought from starting with the machine."""
+    """Install, and keep the servers that we brought from starting with the machine."""
     with services_held():
         apt("update")
         apt("install", "--no-install-recommends", *packages)
-    if "mosquitto" in packages and shutil.which("systemctl"):
-        subprocess.run(["systemctl", "--quiet", "disable", "mosquitto"], check=False, timeout=LIMIT_S)
+    brought = [name for name in SERVICES if name in packages]
+    if brought and shutil.which("systemctl"):
+        subprocess.run(["systemctl", "--quiet", "disable", *brought], check=False, timeout=LIMIT_S)
 
 
 def main() -> None:

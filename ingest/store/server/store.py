@@ -217,7 +217,7 @@ class ServerStore:
             self._server.close()
 
     def _take_up(self) -> None:
-        """The group on its way when a process died: the journal has it whole, so it is committed; it goes with the rest.
+        """The group on its way when a process died: the journal has it whole, so it is committed, and sent later.
 
         The engine finds it after its cursor. Were it left for later, it could be committed behind the engine's back.
         """
