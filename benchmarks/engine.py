@@ -47,6 +47,7 @@ class Thing:
     series: Series
     drill: bool = True
     datum: str | None = None
+    is_derived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
