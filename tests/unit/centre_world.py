@@ -111,11 +111,22 @@ class World:
         return httpx.AsyncClient(transport=httpx.ASGITransport(self.service.app), base_url=base)
 
 
-def write_files(folder: Path, *, channels: str = "", broker: str = "mqtt://127.0.0.1:1", drill: bool = False) -> Path:
-    (folder / "site.yaml").write_text(SITE, encoding="utf-8")
+def write_files(
+    folder: Path,
+    *,
+    channels: str = "",
+    broker: str = "mqtt://127.0.0.1:1",
+    drill: bool = False,
+    register: str = "",
+    settings: str = "",
+) -> Path:
+    (folder / "site.yaml").write_text(SITE + ("register: register.yaml\n" if register else ""), encoding="utf-8")
+    if register:
+        (folder / "register.yaml").write_text(register, encoding="utf-8")
     (folder / "land.geojson").write_text(LAYER, encoding="utf-8")
     path = folder / "centre.yaml"
-    path.write_text(CENTRE.format(channels=channels, broker=broker, drill=str(drill).lower()), encoding="utf-8")
+    text = CENTRE.format(channels=channels, broker=broker, drill=str(drill).lower())
+    path.write_text(text + settings, encoding="utf-8")
     return path
 
 
@@ -128,14 +139,17 @@ async def world(
     clock: Clock | None = None,
     run: bool = True,
     period_s: float = 1.0,
+    register: str = "",
+    settings: str = "",
 ) -> AsyncIterator[World]:
     """A world whose centre runs, but for its connection to a broker."""
-    path = write_files(folder, channels=channels)
+    path = write_files(folder, channels=channels, register=register, settings=settings)
     clock = clock or HandWall(START_NS)
     store = DuckDBStore(folder / "store.duckdb")
     document = parse_centre(path.read_text(encoding="utf-8"), path)
     async with open_service(document, store=store, clock=clock, rng=np.random.default_rng(3)) as service:
         service.ingest.catalogue.announce(SOURCE, gas_series(stations, period_s))
+        await service.holdings.restore()
         await service.centre.restore()
         async with asyncio.TaskGroup() as tasks:
             work: Sequence = [service.centre.outbox.run(), service.centre.fanout.run()] if run else []
