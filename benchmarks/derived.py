@@ -90,12 +90,19 @@ def report(plan: Plan, computer: Computer, window: Window) -> None:
     for group in plan.groups:
 
         def once(group=group) -> int:  # type: ignore[no-untyped-def]  # noqa: ANN001 - a closure over the loop
-            return len(computer.finished(computer.newest(group, at - 1, at), window).rows)
+            return len(computer.finished(computer.newest([group], at - 1, at)[0], window).rows)
 
         ms, spread, n = timed(once)
         total += ms
         print(f"{group.rule.method + ' ' + group.rule.id:24}{len(group):8}{n:9}{ms:9.1f}{spread:8.1f}")
-    print(f"{'all, one moment':24}{'':8}{'':9}{total:9.1f}")
+    print(f"{'each alone, in all':24}{'':8}{'':9}{total:9.1f}")
+
+    def together() -> int:
+        found = computer.newest(plan.groups, at - 1, at)
+        return sum(len(computer.finished(one, window).rows) for one in found)
+
+    ms, spread, n = timed(together)
+    print(f"{'all, one tick':24}{'':8}{n:9}{ms:9.1f}{spread:8.1f}")
     owed = Owed(plan.groups)
     for number in range(len(plan.groups)):
         who = np.arange(200)

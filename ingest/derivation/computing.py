@@ -1,17 +1,19 @@
 """Computing in a thread: the newest moments of a group, or a part of what is owed, and which of it is news."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ingest.derivation.news import news
 from ingest.derivation.owed import Part
+from ingest.derivation.prefetch import prefetched
 from ingest.derivation.sources import Reader, Told, Waiting, anew, as_samples, cells_between, now, read
 from ingest.derived.gains import Sums
 from ingest.derived.plan import Group
 from ingest.derived.rows import Rows, concat
-from ingest.derived.samples import Samples
+from ingest.derived.rules import span_ns
+from ingest.derived.surroundings import moments
 from telemetry.batch import I64
 
 
@@ -31,12 +33,19 @@ class Computer:
     kept: Collection[str]
     timezone: str
 
-    def newest(self, group: Group, since_ns: int, until_ns: int) -> Rows | Waiting | None:
-        """All members at the moments in ``(since, until]``; raises StoreRefusedError."""
-        who, at_ns = self._cells(group, np.arange(len(group)), since_ns, until_ns)
-        if not len(who):
-            return None
-        return now(self.store, group, who, at_ns, self.timezone, self.kept)
+    def newest(self, groups: Sequence[Group], since_ns: int, until_ns: int) -> list[Rows | Waiting | None]:
+        """All members of groups at the moments in ``(since, until]``; raises StoreRefusedError."""
+        due = [group for group in groups if self._is_due(group, since_ns, until_ns)]
+        store = prefetched(self.store, due, since_ns, until_ns)
+        return [self._newest(store, group, since_ns, until_ns) if group in due else None for group in groups]
+
+    def _is_due(self, group: Group, since_ns: int, until_ns: int) -> bool:
+        every = group.rule.every
+        return every is None or len(moments(since_ns, until_ns, span_ns(every), self.timezone)) > 0
+
+    def _newest(self, store: Reader, group: Group, since_ns: int, until_ns: int) -> Rows | Waiting | None:
+        who, at_ns = self._cells(store, group, np.arange(len(group)), since_ns, until_ns)
+        return now(store, group, who, at_ns, self.timezone, self.kept) if len(who) else None
 
     def finished(self, found: Rows | Waiting | None, window: Sums) -> Told:
         """The rows of ``newest``, with what the hot window says where it must; for the thread that owns the window."""
@@ -48,7 +57,7 @@ class Computer:
     def anew(self, part: Part) -> Anew:
         """What is owed, as far as it differs from what is stored; raises StoreRefusedError."""
         group = part.group
-        who, at_ns = self._cells(group, part.who, int(part.since.min()), int(part.until.max()))
+        who, at_ns = self._cells(self.store, group, part.who, int(part.since.min()), int(part.until.max()))
         since, until = (np.zeros(len(group), np.int64) for _ in range(2))
         since[part.who], until[part.who] = part.since, part.until
         mine = (at_ns > since[who]) & (at_ns <= until[who])
@@ -57,11 +66,7 @@ class Computer:
             return Anew(0, concat([]))
         return Anew(len(who), news(self.store, anew(self.store, group, who, at_ns, self.timezone)))
 
-    def _cells(self, group: Group, who: I64, since_ns: int, until_ns: int) -> tuple[I64, I64]:
-        return cells_between(
-            group, who, self._moments_of(group, who, since_ns, until_ns), since_ns, until_ns, self.timezone
-        )
-
-    def _moments_of(self, group: Group, who: I64, since_ns: int, until_ns: int) -> Samples | None:
-        """The samples whose times are the moments of a sampled method."""
-        return as_samples(read(self.store, group, who, since_ns, until_ns)) if group.method.sampled else None
+    def _cells(self, store: Reader, group: Group, who: I64, since_ns: int, until_ns: int) -> tuple[I64, I64]:
+        """Members and moments; those of a sampled method are the times of its samples."""
+        samples = as_samples(read(store, group, who, since_ns, until_ns)) if group.method.sampled else None
+        return cells_between(group, who, samples, since_ns, until_ns, self.timezone)

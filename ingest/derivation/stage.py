@@ -217,9 +217,9 @@ class Stage:
         """All members at the moments in ``(since, until]``."""
         parts: list[Rows] = []
         plan, owed = self.plan, self._owed
-        for number, group in enumerate(plan.groups):
-            found = await asyncio.to_thread(self._computer.newest, group, since_ns, until_ns)
-            told = self._computer.finished(found, self.window)
+        found = await asyncio.to_thread(self._computer.newest, plan.groups, since_ns, until_ns)
+        for number, one in enumerate(found):
+            told = self._computer.finished(one, self.window)
             parts.append(told.rows)
             owed.add(number, told.who, told.at_ns - 1, told.at_ns)
         await self._send(concat(parts))
