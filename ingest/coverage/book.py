@@ -73,6 +73,7 @@ class DayBook:
             if self._cursor < 0:
                 self._cursor, self.since_ms = store.last_commit(), now_ns // MILLISECOND_NS
             cursor, since_ns = self._cursor, self._written_ms * MILLISECOND_NS
+            self._learn(now_ns // MILLISECOND_NS)
         if store.last_commit() <= cursor:
             return
         for commit in store.recent(since_ns):  # also what a store no longer holds by the number of its commit
