@@ -59,8 +59,10 @@ class Connection:
 
     def close(self) -> None:
         """End all connections."""
-        for client in (self._writer, self._writing, self.querying):
-            client.close()  # type: ignore[no-untyped-call]  # the client has no types there
+        for client in (self._writing, self.querying):
+            client.api_client.rest_client.pool_manager.clear()  # closing the client leaves its connections open
+        for one in (self._writer, self._writing, self.querying):
+            one.close()  # type: ignore[no-untyped-call]  # the client has no types there
         self._reader.close()
 
     @contextmanager

@@ -15,8 +15,8 @@ from ingest.store.protocol import StoreOpenError
 from ingest.store.server.address import Address
 from ingest.store.server.connection import Connection
 from ingest.store.server.protocol import Ends
-from ingest.store.server.rows import Rows, assembled, together
-from telemetry.batch import F64, I64, MILLISECOND_NS
+from ingest.store.server.rows import Field, Rows, assembled, put_field, together
+from telemetry.batch import I64, MILLISECOND_NS
 from telemetry.clock import HOUR_NS
 from telemetry.quality import Quality
 
@@ -91,11 +91,9 @@ class InfluxDB:
             times, values = found.setdefault(key, ([], []))
             times.append(row["_time"])
             values.append(row["_value"])
-        fields: dict[tuple[int, int], dict[str, tuple[I64, F64]]] = {}
+        fields: dict[tuple[int, int], dict[str, Field]] = {}
         for (series, layer, field), (times, values) in found.items():
-            time_ms = _ms(times)
-            order = np.argsort(time_ms, kind="stable")
-            fields.setdefault((series, layer), {})[field] = time_ms[order], np.array(values, np.float64)[order]
+            put_field(fields.setdefault((series, layer), {}), field, _ms(times), np.array(values, np.float64))
         return assembled(fields)
 
     def _times(self, end: str) -> dict[tuple[int, int], int]:

@@ -17,7 +17,7 @@ from telemetry.quality import Quality
 
 BODY_ROWS: Final = 20_000
 """Rows in one request: some 2 MB, a twentieth of a second of VictoriaMetrics."""
-_SPECIAL: Final = re.compile(r"([,= \\])")
+_SPECIAL: Final = re.compile("([,= ])")
 
 
 class Names(NamedTuple):
@@ -65,5 +65,5 @@ def _head(measurement: str, series: int, layer: int, names: Names | None) -> str
 
 
 def _plain(text: str) -> str:
-    """A name or tag as line protocol writes it; a line may not end within it, nor in a backslash."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split())) or "-"
+    """A name or tag as line protocol writes it, which has no way to write a backslash or the end of a line in one."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.replace("\\", "/").split())) or "-"

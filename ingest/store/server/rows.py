@@ -122,7 +122,19 @@ def buckets(points: Points, every_ns: int) -> Buckets:
     )
 
 
-def assembled(found: dict[tuple[int, int], dict[str, tuple[I64, F64]]]) -> Rows:
+Field = tuple[I64, F64]
+"""Times in milliseconds and values, both (k,)."""
+
+
+def put_field(fields: dict[str, Field], name: str, time_ms: I64, value: F64) -> None:
+    """Add to a field of one series and layer, in order of time: a server keeps what has other tags apart."""
+    if name in fields:
+        time_ms, value = np.append(fields[name][0], time_ms), np.append(fields[name][1], value)
+    order = np.argsort(time_ms, kind="stable")
+    fields[name] = time_ms[order], value[order]
+
+
+def assembled(found: dict[tuple[int, int], dict[str, Field]]) -> Rows:
     """Rows out of fields that a server keeps apart: by (series, layer) and field, times (k,) in order and values (k,).
 
     A row is where there is a quality; no cause is none. What has a value alone, or ought to have one, is half of a row
@@ -131,7 +143,7 @@ def assembled(found: dict[tuple[int, int], dict[str, tuple[I64, F64]]]) -> Rows:
     return together([_one(series, layer, fields) for (series, layer), fields in found.items() if "quality" in fields])
 
 
-def _one(series: int, layer: int, fields: dict[str, tuple[I64, F64]]) -> Rows:
+def _one(series: int, layer: int, fields: dict[str, Field]) -> Rows:
     time_ms, quality = fields["quality"]
     n = len(time_ms)
     value, cause = np.full(n, np.nan), np.zeros(n)

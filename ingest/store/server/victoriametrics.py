@@ -17,8 +17,8 @@ from ingest.store.protocol import StoreOpenError, StoreRefusedError
 from ingest.store.server.address import Address
 from ingest.store.server.connection import Connection
 from ingest.store.server.protocol import Ends
-from ingest.store.server.rows import Rows, assembled, together
-from telemetry.batch import F64, I64
+from ingest.store.server.rows import Field, Rows, assembled, put_field, together
+from telemetry.batch import I64
 from telemetry.clock import HOUR_NS
 from telemetry.quality import Quality
 
@@ -124,12 +124,13 @@ class VictoriaMetrics:
     def _export(self, chosen: str, start_ms: int, last_ms: int) -> Rows:
         selector = f'{{__name__=~"{self._name}_(value|quality|cause)"{chosen}}}'
         form = {"match[]": selector, "start": f"{start_ms / 1000:.3f}", "end": f"{last_ms / 1000:.3f}"}
-        found: dict[tuple[int, int], dict[str, tuple[I64, F64]]] = {}
+        found: dict[tuple[int, int], dict[str, Field]] = {}
         for line in self._connection.post("/api/v1/export", form).content.splitlines():
             one = _EXPORTED.decode(line)
             key = int(one.metric["series"]), int(one.metric.get("layer", 0))
             field = one.metric["__name__"].rpartition("_")[2]
-            found.setdefault(key, {})[field] = np.array(one.timestamps, np.int64), np.array(one.values, np.float64)
+            times, values = np.array(one.timestamps, np.int64), np.array(one.values, np.float64)
+            put_field(found.setdefault(key, {}), field, times, values)
         return assembled(found)
 
     def _times(self, query: str) -> dict[tuple[int, int], int]:
