@@ -90,7 +90,7 @@ def rate_of_change(record: Record, suspect: F64 | float, fail: F64 | float = np.
     """
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         change = np.abs(np.diff(record.value, prepend=np.nan))
-        rate = np.where(record.elapsed_ms > 0, change * _SECOND_MS / record.elapsed_ms, 0.0)
+        rate = np.where(record.elapsed_ms > 0, change / (record.elapsed_ms / _SECOND_MS), 0.0)
         rate[record.is_first | record.missing | _shifted(record.missing)] = 0.0
         return _flags(record, rate > record.by_row(suspect), rate > record.by_row(fail))
 

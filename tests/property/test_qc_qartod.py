@@ -160,6 +160,36 @@ def test_a_series_is_judged_as_if_it_were_alone(parts, data):
         assert test(record(parts), thresholds).tolist() == np.concatenate(alone).tolist()
 
 
+def test_a_day_of_noise_in_minutes():
+    """Long windows; each series stands still for a while, and each has gaps."""
+    rng, seconds = np.random.default_rng(1), 60 * np.arange(300)
+    parts = [(rng.normal(0, scale, 300), seconds + 7 * at) for at, scale in enumerate((0.1, 1.0, 10.0))]
+    for values, _ in parts:
+        values[100:170] = values[100]
+        values[rng.random(300) < 0.05] = NAN
+    one = record(parts)
+    for suspect_s, fail_s in ((600, 3600), (1800, 4300)):
+        wanted = theirs(parts, lambda v, t, s=suspect_s, f=fail_s: ioos.flat_line_test(v, t, s, f, 0.05))
+        assert qartod.flat_line(one, suspect_s, fail_s, 0.05).tolist() == wanted
+    for period_s, least in ((420, 5), (1800, 20), (7200, 1)):
+        options = {"test_period": period_s, "min_obs": least}
+        wanted = theirs(parts, lambda v, t, o=options: ioos.attenuated_signal_test(v, t, 0.9, 0.09, **o))
+        assert qartod.attenuated_signal(one, 0.9, 0.09, period_s, least).tolist() == wanted
+
+
+@pytest.mark.parametrize("threshold", [0.25, 1.0])
+def test_what_meets_a_threshold_exactly_is_judged_alike(threshold):
+    parts = [([0.0, 0.25, 1.25, 1.0, 1.0, 2.0, 1.75, NAN, 1.75, 2.0], 60 * np.arange(10))]
+    one = record(parts)
+    wanted = theirs(parts, lambda v, t: ioos.rate_of_change_test(v, t, threshold / 60))
+    assert qartod.rate_of_change(one, threshold / 60).tolist() == wanted
+    wanted = theirs(parts, lambda v, t: ioos.flat_line_test(v, t, 60, 120, threshold))
+    assert qartod.flat_line(one, 60, 120, threshold).tolist() == wanted
+    options = {"test_period": 120, "check_type": "range"}
+    wanted = theirs(parts, lambda v, t: ioos.attenuated_signal_test(v, t, threshold, threshold / 4, **options))
+    assert qartod.attenuated_signal(one, threshold, threshold / 4, 120, 1, Spread.RANGE).tolist() == wanted
+
+
 class TestDefects:
     """Where ioos-qc 3.0.0 is wrong; each is what it does and what we say instead."""
 
