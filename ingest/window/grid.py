@@ -2,7 +2,8 @@
 
 The newest column of a series is its own (``filled``): a silent series costs nothing, and nothing is cleared when time
 passes. Sums are float64 because a rule's equality must survive storage: 500 tips of 0.1 mm are 50 mm only after
-rounding, and float32 would lose 3.62 m itself. 16 bytes a minute, 46 kB a series over 48 hours, taken when touched.
+rounding, and float32 would lose 3.62 m itself. 18 bytes a minute, 52 kB a series over 48 hours, taken when touched:
+what hardly ever happens (doubtful samples) is written only where it does.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from telemetry.batch import F64, I64, Mask
+from telemetry.batch import F64, I64, MILLISECOND_NS, U8, Mask
+from telemetry.quality import Quality
+from telemetry.span import MINUTE_NS
 
 U32 = NDArray[np.uint32]
 NEVER: Final = np.iinfo(np.int64).min // 4
@@ -24,6 +27,29 @@ class Span:
 
     total: F64
     count: I64
+    suspect: I64
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows sorted by row (a slot, or of the grid) and time, usable or made by hand (BAD); arrays of shape (n,)."""
+
+    row: I64
+    time_ns: I64
+    value: F64
+    quality: U8
+
+    def take(self, chosen: Mask | I64) -> "Rows":
+        """Some of the rows."""
+        return Rows(self.row[chosen], self.time_ns[chosen], self.value[chosen], self.quality[chosen])
+
+
+@dataclass(frozen=True, slots=True)
+class Only:
+    """Samples that are the only one of their minute (``found``), their values and doubtful ones; shape (n,)."""
+
+    found: Mask
+    value: F64
     suspect: I64
 
 
@@ -44,8 +70,8 @@ class Cells:
         )
 
 
-class Grid:
-    """Running sums per series and minute, arrays of shape (series, minutes).
+class Ring:
+    """Running sums per series and minute (``ingest.window.hours``: and hour), arrays of shape (series, minutes).
 
     The minutes of a gap hold the sum before it, and of totalisers the sum after it: what a rain counter gained in a gap
     then counts only for windows that hold the whole gap, and a sum is never more than what surely fell in the window.
@@ -69,6 +95,11 @@ class Grid:
         self.start = np.concatenate([self.start, np.full(extra, NEVER)])
         self.filled = np.concatenate([self.filled, np.full(extra, NEVER)])
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all columns."""
+        return sum(column.nbytes for column in vars(self).values() if isinstance(column, np.ndarray))
+
     def append(self, cells: Cells, lead: F64 | None = None) -> None:
         """Add cells at or after the newest minute of their series; ``lead`` (k,) is what the gap before each holds."""
         if not len(cells.row):
@@ -88,7 +119,7 @@ class Grid:
         ):
             base = np.where(fresh, 0, column[cells.row, self.filled[cells.row] % self.minutes])
             after = base + _running(amount, first)
-            _fill(column, cells, width, after - amount + early, after)
+            _fill(column, cells, width, (after - amount + early).astype(column.dtype), after.astype(column.dtype))
         last = np.append(first[1:], True)
         self.filled[cells.row[last]] = cells.minute[last]
 
@@ -111,6 +142,15 @@ class Grid:
                 column[rows[:, None], columns] += grown.astype(column.dtype)
         counted = cells.count > 0
         np.minimum.at(self.start, cells.row[counted], cells.minute[counted])
+
+    def sums(self, row: I64, minute: I64) -> tuple[F64, F64, F64]:
+        """Running sums at minutes (n,): total, samples, doubtful samples; 0 before the series."""
+        place, begun = self._place(row, minute)
+        total, count, suspect = (
+            np.where(begun, column.ravel().take(place), 0).astype(np.float64)
+            for column in (self.total, self.count, self.suspect)
+        )
+        return total, count, suspect
 
     def span(self, row: I64, minute: I64, width: int | I64) -> Span:
         """What the ``width`` minutes that end with ``minute`` hold, per series; of shape (n,)."""
@@ -141,9 +181,51 @@ class Grid:
         old, new = row * self.minutes + before % self.minutes, row * self.minutes + cells.minute % self.minutes
         for column, amount in ((self.total, cells.total), (self.count, cells.count), (self.suspect, cells.suspect)):
             flat = column.reshape(-1)
-            flat[new] = flat[old] + amount
+            write(flat, new, flat[old] + amount.astype(column.dtype))
         self.filled[row] = cells.minute
         return True
+
+
+class Grid(Ring):
+    """The ring of minutes of a quantity that is summed as it is read."""
+
+    def __init__(self, minutes: int) -> None:
+        super().__init__(minutes)
+        self._last_ms: NDArray[np.uint16] = np.zeros((0, minutes), np.uint16)
+        """Of a minute: when its newest sample was taken, in milliseconds of the minute."""
+
+    def grow(self, rows: int) -> None:
+        """As in Ring."""
+        if rows > len(self._last_ms):
+            self._last_ms = grown(self._last_ms, rows)
+        super().grow(rows)
+
+    def note(self, row: I64, time_ns: I64) -> None:
+        """Remember when samples were taken, which stand in order of time."""
+        self._last_ms[row, time_ns // MINUTE_NS % self.minutes] = time_ns % MINUTE_NS // MILLISECOND_NS
+
+    def only(self, row: I64, time_ns: I64) -> "Only":
+        """Which samples (n,) are the only one of their minute, so that the sums know them, and what they were."""
+        minute = time_ns // MINUTE_NS
+        alone = self.span(row, minute, 1)
+        same = self._last_ms[row, minute % self.minutes] == time_ns % MINUTE_NS // MILLISECOND_NS
+        held = (minute <= self.filled[row]) & (minute > self.filled[row] - self.minutes) & (alone.count == 1)
+        return Only(held & same, self._read(row, minute, alone), alone.suspect)
+
+    def joint(self, row: I64, minute: I64) -> I64:
+        """The minute after which sums can go on that others have until and with ``minute``. (n,) -> (n,)."""
+        return minute
+
+    def withdraw(self, rows: Rows) -> None:
+        """Take back usable rows, in their former value and quality; what is older than the ring is in no sum."""
+        minute = rows.time_ns // MINUTE_NS
+        near = minute > self.filled[rows.row] - self.minutes
+        suspect = (rows.quality == Quality.SUSPECT).astype(np.int64)
+        self.amend(Cells(rows.row, minute, -rows.value, np.full(len(minute), -1), -suspect).take(near))
+
+    def _read(self, row: I64, minute: I64, alone: Span) -> F64:
+        """The value of a sample that is alone in its minute."""
+        return alone.total
 
 
 def grown(table: NDArray[Any], rows: int) -> NDArray[Any]:
@@ -170,5 +252,14 @@ def _fill(
     if holes.any():
         cell = np.repeat(np.arange(len(holes)), holes)
         back = np.arange(len(cell)) - np.repeat(np.cumsum(holes) - holes, holes) + 1
-        column[cells.row[cell], (cells.minute[cell] - back) % column.shape[1]] = gap[cell]
-    column[cells.row, cells.minute % column.shape[1]] = after
+        write(column, (cells.row[cell], (cells.minute[cell] - back) % column.shape[1]), gap[cell])
+    write(column, (cells.row, cells.minute % column.shape[1]), after)
+
+
+def write(column: NDArray[Any], place: Any, value: NDArray[Any]) -> None:
+    """Write; zeros only where something else stands: a page that nobody has written to costs no memory."""
+    if not value.all():
+        changed = np.flatnonzero(column[place] != value)
+        place = tuple(axis[changed] for axis in place) if isinstance(place, tuple) else place[changed]
+        value = value[changed]
+    column[place] = value

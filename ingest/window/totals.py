@@ -15,30 +15,16 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.window.grid import NEVER, Cells, Grid, grown
+from ingest.window.grid import NEVER, Cells, Grid, Rows, Span, grown, write
 from telemetry.batch import F64, I64, U8, Mask
 from telemetry.quality import Quality
-from telemetry.span import MINUTE_NS
+from telemetry.span import MILLISECOND_NS, MINUTE_NS
 
 MOST: Final = {"rain_total": (422.0, 0.475)}
 """Greatest gain over ``h`` hours as ``a * h ** b`` in canonical units: for rain the envelope of the world's records
 (Jennings 1950: 422 mm in an hour, 60 mm in a minute). Absent: any gain is believed."""
 _MOST_ROLLED: Final = 0.5
 """A fall of the counter is a rollover only when it gained less than this part of its range, else a reset."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Rows sorted by row (a slot, or of the grid) and time, usable or made by hand (BAD); arrays of shape (n,)."""
-
-    row: I64
-    time_ns: I64
-    value: F64
-    quality: U8
-
-    def take(self, chosen: Mask | I64) -> "Rows":
-        """Some of the rows."""
-        return Rows(self.row[chosen], self.time_ns[chosen], self.value[chosen], self.quality[chosen])
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +55,11 @@ class TotalGrid(Grid):
         super().__init__(minutes)
         self._most = MOST.get(quantity, (np.inf, 0.0))
         self._modulus: F64 = np.zeros(0)
-        self._first: F64 = np.zeros((0, minutes))
         self._last: F64 = np.zeros((0, minutes))
-        self._first_ms: NDArray[np.uint16] = np.zeros((0, minutes), np.uint16)
-        self._last_ms: NDArray[np.uint16] = np.zeros((0, minutes), np.uint16)
-        self._by_hand: I64 = np.zeros((0, minutes), np.int64)
+        self._to_first: NDArray[np.uint64] = np.zeros((0, minutes), np.uint64)
+        """Exclusive or of the bits of the first reading and those of the last: 0, and no memory, where there is one."""
+        self._to_first_ms: NDArray[np.uint16] = np.zeros((0, minutes), np.uint16)
+        self._by_hand: NDArray[np.int32] = np.zeros((0, minutes), np.int32)
         """A minute in its own place: its first reading was made by hand, so nothing was gained up to it."""
 
     def grow(self, rows: int) -> None:
@@ -83,7 +69,7 @@ class TotalGrid(Grid):
             return
         super().grow(rows)
         self._modulus = np.concatenate([self._modulus, np.full(extra, np.nan)])
-        for name in ("_first", "_last", "_first_ms", "_last_ms", "_by_hand"):
+        for name in ("_last", "_to_first", "_to_first_ms", "_by_hand"):
             setattr(self, name, grown(getattr(self, name), rows))
 
     def set_modulus(self, row: int, modulus: float | None) -> None:
@@ -113,6 +99,17 @@ class TotalGrid(Grid):
         most = scale * ((np.maximum(minutes, 0) + 1) / 60) ** power
         most = np.where(fell, np.minimum(most, modulus * _MOST_ROLLED), most)
         return np.where((gain >= 0) & (gain <= most), gain, 0.0)
+
+    def joint(self, row: I64, minute: I64) -> I64:
+        """As in Grid: the gain of a gap that reaches beyond the minute belongs to what comes after it."""
+        _, before, _ = self._neighbours(row, minute + 1)
+        return np.where(before == NEVER, minute, before)
+
+    def gains(self, row: I64, hour: I64, value: F64) -> F64:
+        """Gains from each of the highest readings of hours (sorted by row and hour) to the next one. (n,)."""
+        same = np.append(False, row[1:] == row[:-1])
+        before = np.where(same, np.append(np.nan, value[:-1]), np.nan)
+        return self._gain(row, before, value, np.append(0, np.diff(hour)) * 60)
 
     def _pieces(self, rows: Rows) -> _Pieces:
         minute = rows.time_ns // MINUTE_NS
@@ -148,25 +145,83 @@ class TotalGrid(Grid):
         self.append(Cells(pieces.row, pieces.minute, entry + pieces.inner, pieces.count, pieces.suspect), entry)
         self._keep(pieces, since != pieces.minute, np.ones(len(pieces.row), np.bool_))
 
+    def _first(self, row: I64, column: I64) -> tuple[F64, NDArray[np.uint16]]:
+        """The first reading of minutes, and its milliseconds."""
+        bits = self._last[row, column].view(np.uint64) ^ self._to_first[row, column]
+        return bits.view(np.float64), self._last_ms[row, column] ^ self._to_first_ms[row, column]
+
     def _keep(self, pieces: _Pieces, first: Mask, last: Mask) -> None:
-        column = pieces.minute % self.minutes
-        at = pieces.row[first], column[first]
-        self._first[at] = pieces.first[first]
-        self._first_ms[at] = (pieces.first_ns[first] - pieces.minute[first] * MINUTE_NS) // 1_000_000
+        """Remember the first and the last reading of minutes where they are new ones."""
+        row, column, begin_ns = pieces.row, pieces.minute % self.minutes, pieces.minute * MINUTE_NS
+        first_value, first_ms = self._first(row, column)
+        first_value = np.where(first, pieces.first, first_value)
+        first_ms = np.where(first, (pieces.first_ns - begin_ns) // MILLISECOND_NS, first_ms).astype(np.uint16)
         marked = first & pieces.by_hand
-        self._by_hand[pieces.row[marked], column[marked]] = pieces.minute[marked]
-        at = pieces.row[last], column[last]
+        self._by_hand[row[marked], column[marked]] = pieces.minute[marked]
+        at = row[last], column[last]
         self._last[at] = pieces.last[last]
-        self._last_ms[at] = (pieces.last_ns[last] - pieces.minute[last] * MINUTE_NS) // 1_000_000
+        self._last_ms[at] = (pieces.last_ns[last] - begin_ns[last]) // MILLISECOND_NS
+        write(self._to_first, (row, column), first_value.view(np.uint64) ^ self._last[row, column].view(np.uint64))
+        write(self._to_first_ms, (row, column), first_ms ^ self._last_ms[row, column])
+
+    def _read(self, row: I64, minute: I64, alone: Span) -> F64:
+        return self._last[row, minute % self.minutes]
+
+    def alone(self, row: I64, time_ns: I64) -> Mask:
+        """Which samples are the only one of a minute that is in the ring. (n,) -> (n,)."""
+        minute = time_ns // MINUTE_NS
+        return (self.span(row, minute, 1).count == 1) & (minute > self.filled[row] - self.minutes)
+
+    def doubt(self, rows: Rows, former: U8) -> None:
+        """Readings are doubtful now that were not, or no longer; ``former`` (n,) is what their quality was."""
+        change = (rows.quality == Quality.SUSPECT).astype(np.int64) - (former == Quality.SUSPECT)
+        minute, none = rows.time_ns // MINUTE_NS, np.zeros(len(change), np.int64)
+        near = minute > self.filled[rows.row] - self.minutes
+        self.amend(Cells(rows.row, minute, none.astype(np.float64), none, change).take(near))
+
+    def withdraw(self, rows: Rows) -> None:
+        """Take back usable readings (in their former quality) that were the only ones of their minutes."""
+        for turn in range(int(_rank(rows.row).max(initial=-1)) + 1):
+            chosen = rows.take(_rank(rows.row) == turn)
+            self._withdraw(chosen.row, chosen.time_ns // MINUTE_NS, chosen.quality == Quality.SUSPECT)
+
+    def _withdraw(self, row: I64, minute: I64, suspect: Mask) -> None:
+        _, before, after = self._neighbours(row, minute)
+        value, none = self._last[row, minute % self.minutes], np.zeros(len(row), np.int64)
+        left = np.where(before == NEVER, np.nan, self._last[row, before % self.minutes])
+        right = self._right(row, after)
+        self._lead(row, before, -self._gain(row, left, value, minute - before), before != NEVER)
+        self._lead(row, minute, -self._gain(row, value, right, after - minute), after != NEVER)
+        whole = (before != NEVER) & (after != NEVER)
+        self._lead(row, before, self._gain(row, left, right, after - before), whole)
+        self.amend(Cells(row, minute, none.astype(np.float64), none - 1, -suspect.astype(np.int64)))
+        self._last[row, minute % self.minutes] = np.nan
+        self._to_first[row, minute % self.minutes] = 0
+        newest = (minute == self.filled[row]) & (before != NEVER)
+        self.filled[row[newest]] = before[newest]
+
+    def _right(self, row: I64, after: I64) -> F64:
+        """The first reading of the minute after a gap; NaN where there is none, or nothing is measured up to it."""
+        open_ended = (after == NEVER) | (self._by_hand[row, after % self.minutes] == after)
+        return np.where(open_ended, np.nan, self._first(row, after % self.minutes)[0])
+
+    def _lead(self, row: I64, minute: I64, amount: F64, given: Mask) -> None:
+        """Add to what the gap after a minute holds, where that is ``given``."""
+        some = given & (amount != 0)
+        none = np.zeros(int(some.sum()), np.int64)
+        self.amend(Cells(row[some], minute[some] + 1, amount[some], none, none))
 
     def _amend(self, pieces: _Pieces) -> None:
         """Put one piece per series between its neighbours."""
         row, minute, column = pieces.row, pieces.minute, pieces.minute % self.minutes
         here, before, after = self._neighbours(row, minute)
-        old_first = np.where(here & (self._by_hand[row, column] != minute), self._first[row, column], np.nan)
+        first_here, first_here_ms = self._first(row, column)
+        old_first = np.where(here & (self._by_hand[row, column] != minute), first_here, np.nan)
         old_last = np.where(here, self._last[row, column], np.nan)
-        first_ms, last_ms = ((moment - minute * MINUTE_NS) // 1_000_000 for moment in (pieces.first_ns, pieces.last_ns))
-        earlier = ~here | (first_ms < self._first_ms[row, column])
+        first_ms, last_ms = (
+            (moment - minute * MINUTE_NS) // MILLISECOND_NS for moment in (pieces.first_ns, pieces.last_ns)
+        )
+        earlier = ~here | (first_ms < first_here_ms)
         later = ~here | (last_ms > self._last_ms[row, column])
         new_first = np.where(earlier, pieces.first, old_first)
         new_last = np.where(later, pieces.last, old_last)
@@ -185,20 +240,14 @@ class TotalGrid(Grid):
     ) -> None:
         """Move the gains across the gaps before and after a minute; a gain counts from the first minute of its gap."""
         left = np.where(before == NEVER, np.nan, self._last[row, before % self.minutes])
-        open_ended = (after == NEVER) | (self._by_hand[row, after % self.minutes] == after)
-        right = np.where(open_ended, np.nan, self._first[row, after % self.minutes])
+        right = self._right(row, after)
         entry = self._gain(row, left, new[0], minute - before) - self._gain(row, left, old[0], minute - before)
         since, base = np.where(here, minute, before), np.where(here, old[1], left)
         taken = self._gain(row, base, right, after - since)
         leave = self._gain(row, new[1], right, after - minute)
-        for at, amount, given in (
-            (before + 1, entry, before != NEVER),
-            (since + 1, -taken, (since != NEVER) & (after != NEVER)),
-            (minute + 1, leave, after != NEVER),
-        ):
-            some = given & (amount != 0)
-            none = np.zeros(int(some.sum()), np.int64)
-            self.amend(Cells(row[some], at[some], amount[some], none, none))
+        self._lead(row, before, entry, before != NEVER)
+        self._lead(row, since, -taken, (since != NEVER) & (after != NEVER))
+        self._lead(row, minute, leave, after != NEVER)
 
     def _neighbours(self, row: I64, minute: I64) -> tuple[Mask, I64, I64]:
         """Whether a minute holds samples, and the nearest minutes before and after it that do (NEVER: none)."""
