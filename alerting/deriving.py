@@ -1,6 +1,7 @@
 """The centre's derived series: the stage with the rules and the surroundings of this site, and how it is."""
 
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Final
 
@@ -57,7 +58,8 @@ def make_stage(
 def derived_part(stage: Stage) -> dto.Part:
     """Derived series as a part of the health: degraded while the store can't be read, or takes no rows."""
     figures, left_out = stage.figures, stage.plan.left_out
-    shown = "; ".join(f"{path}: {why}" for path, why in left_out[:_SHOWN])
+    reasons = Counter(why for _, why in left_out)
+    shown = "; ".join(f"{why} ({n} series)" for why, n in reasons.most_common(_SHOWN))
     return dto.Part(
         status=dto.Condition.DEGRADED if figures.problem or stage.courier.lost_rows else dto.Condition.OK,
         detail=figures.problem or (f"not derived: {shown}" if shown else "everything that the rules ask for"),

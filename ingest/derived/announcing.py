@@ -13,13 +13,15 @@ import msgspec
 from ingest.derived.air import EDITIONS
 from ingest.derived.plan import Group, Member, Plan, outputs_of, period_s, point_of, unit_of
 from telemetry.codes import Codes, shared
-from telemetry.deployment import Deployment
+from telemetry.deployment import Deployment, Zero
 from telemetry.series import Series
 from telemetry.wire import Announce
 
 _ALWAYS: Final = "1990-01-01T00:00+08:00"
 _EDITED: Final = "2026-03-01T00:00+08:00"
 _LONGEST: Final = 200
+_LONGEST_SOURCE: Final = 100
+_LEVELS: Final = ("sea_level_reduced", "astronomical_tide")
 
 
 def announcement(plan: Plan, *, drill: bool) -> Announce:
@@ -77,10 +79,19 @@ def _device(group: Group, member: Member) -> str:
 def _deployments(group: Group, member: Member) -> Iterable[Deployment]:
     source, note = (group.rule.source or "")[:_LONGEST], _note(group, member)
     if not group.rule.method.startswith("aqi_"):
-        yield Deployment(since=_ALWAYS, serial=group.rule.method, by=source, note=note)
+        yield Deployment(since=_ALWAYS, serial=group.rule.method, by=source, note=note, zeros=_zeros(group, member))
         return
     for (year, _), since in zip(EDITIONS, (_ALWAYS, _EDITED), strict=True):
         yield Deployment(since=since, serial=f"{group.rule.method}, HJ 633-{year}", by=source, note=note)
+
+
+def _zeros(group: Group, member: Member) -> dict[str, Zero]:
+    """What derived levels count from, where that of a measured one stands; a residual counts from the tide."""
+    if member.datum is None:
+        return {}
+    zero = Zero(height=0.0, datum=member.datum, surveyor="derived", date=_ALWAYS[:10])
+    levels = [output for output in group.method.outputs if output.quantity in _LEVELS]
+    return {f"{point_of(member, output)}/{output.quantity}": zero for output in levels}
 
 
 def _note(group: Group, member: Member) -> str:
@@ -89,6 +100,10 @@ def _note(group: Group, member: Member) -> str:
     names = (f"{entry.series.point} ({entry.series.quantity})" for entry in member.entries if entry is not None)
     over = f" over {rule.window}" if rule.window else ""
     least = f", {rule.below} below {rule.least:.0%}" if rule.window else ""
+    if member.datum is not None:
+        over = f" over {member.datum}"
+    if member.tide is not None:
+        over += f", constants: {member.tide.source}"[:_LONGEST_SOURCE]
     tail = f"{over}, a sample each {member.period_s:g} s{least}; source {rule.confidence}"
     named = "from " + ", ".join(names)
     return named[: _LONGEST - len(tail)] + tail

@@ -7,16 +7,20 @@ import numpy as np
 from ingest.derived import humidity, slope, stations, wind
 from ingest.derived.cells import Cells, Method, Output, Result, first, half_doubtful, newest, share_of, simple
 from ingest.derived.samples import Windows, on_grid
+from telemetry.batch import F64
 from telemetry.span import SECOND_NS
 
 _LEVELS: Final = (-1000.0, 10_000.0)
+_DECIMALS: Final = 4
+"""What is derived is rounded to a ten-thousandth: finer is noise, and costs bytes in the store."""
 
 
 def _wind(cells: Cells) -> Result:
     speed, direction = cells.inputs["speed"].value, cells.inputs["direction"].value
     means = wind.means(speed, direction)
     pairs = (~np.isnan(speed) & (~np.isnan(direction) | (speed < wind.CALM_MS))).sum(axis=1)
-    return simple(cells, np.stack([means.scalar, means.vector, means.direction]), pairs)
+    values: F64 = np.stack([means.scalar, means.vector, means.direction])
+    return simple(cells, np.round(values, _DECIMALS), pairs)
 
 
 def _gust(cells: Cells) -> Result:
@@ -30,7 +34,7 @@ def _gust(cells: Cells) -> Result:
         some = Windows(windows.value[mine], windows.time_ns[mine], windows.suspect[mine])
         columns = int(cells.window_ns[mine].max(initial=0) // one)
         found[mine] = wind.gust(on_grid(some, cells.at_ns[mine], period[mine], columns), per_mean)
-    return simple(cells, found, windows.count)
+    return simple(cells, np.round(found, _DECIMALS), windows.count)
 
 
 def _gain(cells: Cells) -> Result:
@@ -51,20 +55,20 @@ def _rise(cells: Cells) -> Result:
     windows, _ = first(cells)
     seconds = np.where(windows.held, (windows.time_ns - cells.at_ns[:, None]) / SECOND_NS, np.nan)
     slopes = slope.theil_sen(*slope.thinned(seconds, windows.value))
-    return simple(cells, np.round(slopes * 3600, 6), windows.count)
+    return simple(cells, np.round(slopes * 3600, _DECIMALS), windows.count)
 
 
 def _dew(cells: Cells) -> Result:
     temperature, moisture = (newest(cells.inputs[name]) for name in ("temperature", "humidity"))
     suspect = half_doubtful(cells.inputs["temperature"]) | half_doubtful(cells.inputs["humidity"])
-    value = np.round(humidity.dew_point(temperature, moisture), 6)
+    value = np.round(humidity.dew_point(temperature, moisture), _DECIMALS)
     return Result(value[None], np.where(np.isnan(value), 0.0, 1.0), suspect)
 
 
 def _reduced(cells: Cells) -> Result:
     windows, _ = first(cells)
     none = np.full(len(cells.at_ns), np.nan)
-    value = np.round(newest(windows) + (none if cells.shift is None else cells.shift), 6)
+    value = np.round(newest(windows) + (none if cells.shift is None else cells.shift), _DECIMALS)
     return Result(value[None], np.where(np.isnan(value), 0.0, 1.0), half_doubtful(windows))
 
 
@@ -74,7 +78,7 @@ def _residual(cells: Cells) -> Result:
     tide = none if cells.tide is None else cells.tide
     residual = newest(windows) + (none if cells.shift is None else cells.shift) - tide
     share = np.where(np.isnan(residual), 0.0, 1.0)
-    return Result(np.round(np.stack([tide, residual]), 6), share, half_doubtful(windows))
+    return Result(np.round(np.stack([tide, residual]), _DECIMALS), share, half_doubtful(windows))
 
 
 METHODS: Final[dict[str, Method]] = {

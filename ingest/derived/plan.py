@@ -1,7 +1,7 @@
 """Which derived series there are: rules met with what is announced and with what the site says."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 import numpy as np
@@ -59,6 +59,8 @@ class Member:
     shifts: tuple[tuple[int, float], ...] = ()
     """Since when how high the datum of the leading input lies above the wanted one; NaN: nobody knows."""
     tide: Constants | None = None
+    datum: str | None = None
+    """What levels count from that are derived here."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -184,7 +186,7 @@ def _levelled(rule: Rule, needs: str, member: Member, surroundings: Surroundings
     shifts = tuple(_shifts(lead, wanted, surroundings))
     if np.isnan([height for _, height in shifts]).all():
         return f"{rule.id}: counts from {_datum(lead)}, and nobody says how high that lies over {wanted}", member
-    return "", Member(member.station, member.entries, member.point, member.period_s, shifts, tide)
+    return "", replace(member, shifts=shifts, tide=tide if needs == "tide" else None, datum=wanted)
 
 
 def _datum(entry: Entry) -> str:

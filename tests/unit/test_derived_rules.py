@@ -129,6 +129,10 @@ def test_a_sea_level_is_reduced_by_the_datum_of_its_deployment_at_that_time():
     samples = Samples(ids, times, np.array([5.0, 2.0]), np.ones(2, np.uint8), np.zeros(2, np.uint16))
     rows = compute(group, np.zeros(2, np.int64), times, samples, "Asia/Shanghai")
     assert rows.value.tolist() == [1.5, 2.0]
+    catalogue.announce("demo/derived", own(plan, drill=False))
+    reduced = catalogue.entry(identity("tide-1", "level-reduced", "sea_level_reduced"))
+    assert reduced.datum == "1985"
+    assert "over 1985" in reduced.deployments[-1].note
 
 
 @pytest.mark.parametrize("surroundings", [Surroundings(), Surroundings(datum="local")])

@@ -49,7 +49,7 @@ function stationOf(chosen, alarm) {
 }
 
 /** Quantities that say how the device is, or what the wanted one was computed from. */
-const SECONDARY = new Set(['empty_distance', 'signal_quality', 'supply_voltage', 'device_state']);
+const SECONDARY = new Set(['empty_distance', 'signal_quality', 'supply_voltage', 'device_state', 'completeness']);
 
 /** @param {Reading} r */
 const levelOf = (r) => reached(r.quality === 'BAD' ? null : r.value, r.thresholds);
@@ -115,12 +115,13 @@ function AreaLine({ code }) {
 
 /** @param {{station: Station, chosen: string}} props */
 function Readings({ station, chosen }) {
+  const count = (/** @type {string} */ quantity) => station.readings.filter((r) => r.quantity === quantity).length;
   return html`<table class="readings"><caption class="unseen">${t('detail.readings')}</caption><tbody>
     ${byInterest(station.readings).map((r) => {
       const level = levelOf(r);
       const old = r.stale || isSilent();
       return html`<tr key=${r.series} class=${`quality-${r.quality} ${old ? 'is-old' : ''}`} aria-current=${r.series === chosen ? 'true' : undefined}>
-        <th scope="row"><button class="pick" onClick=${() => go({ series: r.series })}>${pick(r.name)}</button></th>
+        <th scope="row"><button class="pick" onClick=${() => go({ series: r.series })}>${pick(r.name)}${count(r.quantity) > 1 && html` <small>${r.point}</small>`}</button></th>
         <td class="value">${level > 0 && html`<${Badge} of=${LEVELS[level]} size="17" />`} ${number(r.value, r.unit)} ${r.meaning ? html`<small class="word">${pick(r.meaning)}</small>` : html`<small>${unitName(r.unit)}</small>`}</td>
         <td class="age">${mark(r)} ${age((dataNow() - Date.parse(r.time ?? '')) / 1000)}</td>
       </tr>`;
