@@ -12,7 +12,8 @@ import typer
 from edge_agent.lines.line import LineDownError
 from gateway.tools import ports
 from gateway.tools.init import Draft, Member, Place, unfit, write
-from gateway.tools.scan import Found, Scan, empty, scan
+from gateway.tools.scan import scan
+from gateway.tools.scan_plan import Found, Scan, empty
 from gateway.tools.target import Reach
 from gateway.tools.tries import settings
 from petrel.commands.line import reach

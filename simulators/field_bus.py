@@ -3,7 +3,7 @@ themselves, on one or over connections that they open.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +82,15 @@ async def _free_port(host: str) -> int:
     return port
 
 
+def _at_once(answers: Sequence[bytes]) -> bytes:
+    """What a line carries on which several talk at once: a space of one wins over the marks of the others."""
+    together = bytearray(answers[0])
+    for data in answers[1:]:
+        shorter, longer = sorted((bytes(together), data), key=len)
+        together = bytearray(a & b for a, b in zip(shorter, longer, strict=False)) + longer[len(shorter) :]
+    return bytes(together)
+
+
 class _Asked:
     """Devices that share a line on which they are asked."""
 
@@ -110,21 +119,29 @@ class _Asked:
             self._answer(request, address)
 
     def _answer(self, request: bytes, address: str) -> None:
-        twin = next(iter(self._twins.values())) if address == ANYONE else self._twins.get(address)
-        if twin is None or (address == ANYONE and len(self._twins) > 1):
-            return
+        """The answers of all who are meant; of several at once the line makes one that is none."""
+        if address.startswith(ANYONE):
+            meant = [twin for own, twin in self._twins.items() if own.endswith(address.removeprefix(ANYONE))]
+        else:
+            meant = [twin for own, twin in self._twins.items() if own == address]
+        answers = [answer for twin in meant if (answer := self._answer_of(twin, request)) is not None]
+        if answers:
+            delay_s = max(delay_s for delay_s, _ in answers)
+            asyncio.get_running_loop().call_later(delay_s, self._send, _at_once([data for _, data in answers]))
+
+    def _answer_of(self, twin: FieldTwin, request: bytes) -> tuple[float, bytes] | None:
+        """What one device answers, and how much later than it should."""
         now_ns = self._bench.clock.now_ns()
         kind = self._bench.broken(twin.unit.device, now_ns)
         claimed = stranger(twin.unit.address, self._twins) if kind == STRANGE else twin.unit.address
         if claimed is None:
-            return
+            return None
         try:
             data = self._talk.answer(request, claimed, twin, now_ns)
         except ValueError as exc:
             _log.warning("simulated value does not fit", device=twin.unit.device, reason=str(exc))
-            return
-        delay_s = faults.SLOW if kind == SLOW else 0.0
-        asyncio.get_running_loop().call_later(delay_s, self._send, spoilt(self._bench, data, kind))
+            return None
+        return (faults.SLOW if kind == SLOW else 0.0), spoilt(self._bench, data, kind)
 
     def _send(self, data: bytes) -> None:
         if self._transport is not None:

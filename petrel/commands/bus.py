@@ -1,13 +1,12 @@
 """``petrel bus``: who is on a line, how well it is used, and what goes over it."""
 
 import textwrap
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from petrel.commands.line import Echo, Json, Serial, SerialServer, Stop_, Tcp, bauds_of, parities_of, reach, units_of
+from petrel.commands.line import Echo, Json, Serial, SerialServer, Stop_, Tcp, reach
 from petrel.commands.output import finished, print_json, print_line, print_table, progress, waiting
 from petrel.errors import CommandError, in_one_line
 
@@ -18,15 +17,11 @@ if TYPE_CHECKING:
     from gateway.tools import trace as tracing
     from gateway.tools.bench import BenchReport, DeviceSpeed
     from gateway.tools.reading import DeviceReading
-    from gateway.tools.scan import Found, Scan, ScanReport
-    from gateway.tools.target import Reach
-    from gateway.tools.tries import Protocol
 
 app = typer.Typer(no_args_is_help=True, help="A line: who is on it, how well it is used, what goes over it.")
 File = Annotated[Path, typer.Argument(help="The gateway's settings, gateway.yaml.")]
 Bus = Annotated[str | None, typer.Option(help="Name of the bus; may be left out where there is one.")]
 _FASTER: Final = 1.02
-_MOST_FITS: Final = 2
 _WIDTH: Final = 80
 
 
@@ -44,99 +39,30 @@ def scan(
     baud: Annotated[str, typer.Option(metavar="BAUD,...", help="Rates to try; else the likeliest.")] = "",
     parity: Annotated[str, typer.Option(metavar="N,E,O", help="Parities to try; else the likeliest.")] = "",
     stop: Stop_ = None,
+    addresses: Annotated[str, typer.Option(help="SDI-12 addresses to ask, like 0-9,a.")] = "0-9,A-Z,a-z",
     protocol: Annotated[str, typer.Option(help="modbus, dlt645, cjt188 or sdi12.")] = "modbus",
     profiles: Annotated[bool, typer.Option(help="Read who answers by every profile, to see which fit.")] = True,
     echo: Echo = False,
-    timeout: Annotated[float, typer.Option(help="Wait for each answer to begin, in seconds.", min=0.02, max=5)] = 0.2,
+    timeout: Annotated[
+        float | None,
+        typer.Option(help="Wait for each answer to begin, in seconds; the protocol's, if not given.", min=0.02, max=5),
+    ] = None,
     within: Annotated[float, typer.Option(help="Seconds that it may take at most.", min=1)] = 600.0,
     json: Json = False,
 ) -> None:
     """Ask who is on a line, and which profiles fit. Only reads; says beforehand how long it takes at most.
 
-    At each setting every unit is asked for one register; the first setting at which somebody answers is the line's.
-    Exit code 1 when nobody answers.
+    At each setting every Modbus unit is asked for one register, every SDI-12 address whether it is there, meters for
+    their address; the first setting at which somebody answers is the line's. Exit code 1 when nobody answers.
     """
-    from edge_agent.lines.line import LineDownError
-    from gateway.tools import scan as tool
-    from petrel import run as process
+    from petrel import bus_scan
 
-    where = reach(serial=serial, serial_server=serial_server, tcp=tcp, stop=stop, echo=echo, timeout=timeout)
-    plan = replace(_plan(where, protocol, units, baud, parity), try_profiles=profiles)
-    if plan.longest_s > within:
-        raise CommandError(
-            f"{plan.questions} questions take up to {tool.duration(plan.longest_s)}, expected at most "
-            f"{tool.duration(within)}: ask fewer --units, or give it longer with --within",
-            code=2,
-        )
-    if not json:
-        print_line(str(plan))
-    report = tool.empty(plan)
-    with in_one_line(LineDownError), progress(plan.questions) as told:
-        is_interrupted = process.run(tool.scan(plan, report, told, within)) is None
-    _tell_scan(plan, report, json=json)
-    if report.lost:
-        raise CommandError(f"{where.end}: the line was gone in the middle: {report.lost}")
-    if is_interrupted and not report.found:
-        raise CommandError(f"{where.end}: interrupted after {report.asked} of {plan.questions} questions")
-    if not report.found:
-        raise CommandError(f"{where.end}: nobody answered; look at power, A and B, and what was not tried")
-
-
-def _plan(where: "Reach", protocol: str, units: str, bauds: str, parities: str) -> "Scan":
-    from gateway.tools.scan import Scan
-    from gateway.tools.tries import PROTOCOLS, settings
-
-    if protocol not in PROTOCOLS:
-        raise CommandError(f"--protocol {protocol!r}, expected one of {', '.join(PROTOCOLS)}", code=2)
-    kind: Protocol = protocol
-    if where.tcp is not None and (protocol != "modbus" or bauds or parities):
-        raise CommandError("--tcp with a protocol or setting of a serial line, expected Modbus alone", code=2)
-    tries = () if where.tcp is not None else settings(where, kind, bauds_of(bauds), parities_of(parities))
-    return Scan(
-        reach=where, protocol=kind, settings=tuple(tries), units=units_of(units) if protocol == "modbus" else ()
-    )
-
-
-def _tell_scan(plan: "Scan", report: "ScanReport", *, json: bool) -> None:
-    from gateway.tools.scan import not_tried
-
-    left = not_tried(plan, report)
-    if json:
-        print_json({**_scan_facts(report), "not_tried": left})
-        return
-    if report.found:
-        columns = ("who 设备", "setting", "said", "ms", "profiles that fit 匹配的型号")
-        print_table(columns, map(_found_row, report.found))
-    if report.garbled:
-        where = ", ".join(report.garbled)
-        print_line(
-            textwrap.fill(
-                f"garbled    at {where}: something answers, not in such frames", _WIDTH, subsequent_indent=" " * 11
-            )
-        )
-    print_line(f"asked      {report.asked} questions in {report.took_s:.1f} s")
-    for one in left:
-        print_line(textwrap.fill(f"not tried  {one}", _WIDTH, subsequent_indent=" " * 11))
-
-
-def _scan_facts(report: "ScanReport") -> dict[str, object]:
-    return {
-        "end": report.end,
-        "protocol": report.protocol,
-        "setting": report.setting,
-        "found": report.found,
-        "garbled": report.garbled,
-        "tried": report.tried,
-        "refused": report.refused,
-        "asked": report.asked,
-        "took_s": report.took_s,
-    }
-
-
-def _found_row(found: "Found") -> tuple[object, ...]:
-    more = len(found.fits) - _MOST_FITS
-    which = ", ".join(map(str, found.fits[:_MOST_FITS])) + (f" and {more} more" if more > 0 else "") or "-"
-    return found.address, found.setting, found.said, f"{found.took_s * 1000:.0f}", which
+    where = reach(serial=serial, serial_server=serial_server, tcp=tcp, stop=stop, echo=echo, timeout=timeout or 0.0)
+    wanted = bus_scan.Wanted(
+        protocol=protocol, units=units, addresses=addresses, bauds=baud, parities=parity, profiles=profiles,
+        has_timeout=timeout is not None, within_s=within,
+    )  # fmt: skip
+    bus_scan.run(where, wanted, json=json)
 
 
 @app.command()

@@ -12,7 +12,7 @@ from device_profiles.field_model import FieldPoint, FieldProfile
 from simulators.field_twin import FieldTwin
 
 ANYONE: Final = "?"
-"""Who is asked when a request is for whichever device is on the line."""
+"""Who is asked when a request is for whichever device is on the line; digits after it are the end of its address."""
 
 
 @runtime_checkable

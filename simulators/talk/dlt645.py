@@ -7,7 +7,7 @@ from typing import Final
 from device_profiles.field_model import FieldPoint, FieldProfile
 from device_profiles.fields import dlt645
 from edge_agent.drivers.dlt645 import frames
-from edge_agent.drivers.dlt645.frames import ENVELOPE, Data, Find, Found, Read, Reason, Refused
+from edge_agent.drivers.dlt645.frames import ENVELOPE, Data, Find, Found, Read, Reason, Refused, Seek
 from simulators.field_twin import FieldTwin
 from simulators.talk.contract import ANYONE
 
@@ -26,6 +26,8 @@ class Dlt645:
         match message := frames.decode(heard[:size]):
             case Find():
                 return ANYONE
+            case Seek():
+                return f"{ANYONE}{message.ending}"
             case Read():
                 return message.address
         raise ValueError(f"{message}, expected a request to read")
@@ -33,7 +35,7 @@ class Dlt645:
     def answer(self, heard: bytes, address: str, twin: FieldTwin, time_ns: int) -> bytes:
         """The data of an identifier, FF where there is no number; a refusal of one that the profile does not have."""
         request = frames.decode(heard)
-        if not isinstance(request, Read):
+        if not isinstance(request, Read | Seek):
             return frames.encode(Found(address), _PREAMBLE)
         points = [p for p in twin.unit.profile.points if dlt645.parse(p.field).identifier == request.identifier]
         if not points:

@@ -8,10 +8,22 @@ from device_profiles.fields import dlt645 as fields
 from device_profiles.fields.dlt645 import Format
 from edge_agent.drivers.contract import FrameError
 from edge_agent.drivers.dlt645 import frames
-from edge_agent.drivers.dlt645.frames import ENVELOPE, Data, Find, Follow, Found, Read, Reason, Refused, RefusedError
+from edge_agent.drivers.dlt645.frames import (
+    ENVELOPE,
+    Data,
+    Find,
+    Follow,
+    Found,
+    Read,
+    Reason,
+    Refused,
+    RefusedError,
+    Seek,
+)
 from tests.property.polled_talk import flip
 
 ADDRESSES = st.text("0123456789", min_size=12, max_size=12)
+ENDINGS = st.sampled_from((2, 4, 6, 8, 10)).flatmap(lambda size: st.text("0123456789", min_size=size, max_size=size))
 IDENTIFIERS = st.integers(0, 0xFFFFFFFF)
 SEQUENCES = st.integers(1, 255)
 ANSWERS = st.one_of(
@@ -21,7 +33,10 @@ ANSWERS = st.one_of(
     st.builds(Refused, ADDRESSES, st.sampled_from([0x11, 0x12, 0x13]), st.integers(0, 255).map(Reason)),
 )
 REQUESTS = st.one_of(
-    st.builds(Read, ADDRESSES, IDENTIFIERS), st.builds(Follow, ADDRESSES, IDENTIFIERS, SEQUENCES), st.just(Find())
+    st.builds(Read, ADDRESSES, IDENTIFIERS),
+    st.builds(Seek, ENDINGS, IDENTIFIERS),
+    st.builds(Follow, ADDRESSES, IDENTIFIERS, SEQUENCES),
+    st.just(Find()),
 )
 MESSAGES = st.one_of(REQUESTS, ANSWERS)
 FORMATS = st.builds(Format, st.integers(1, 8), st.integers(0, 9), st.booleans())
@@ -170,6 +185,17 @@ def test_an_answer_to_something_else_is_refused():
             frames.decode_data(request, frames.encode(wrong))
 
 
+def test_whoever_has_an_address_that_ends_so_answers_with_all_of_it():
+    """Clause 5.2, abbreviated addressing: AAh in front of the digits, which go over the line low byte first."""
+    assert frames.encode(Seek("0161")).hex(" ") == "68 61 01 aa aa aa aa 68 11 04 33 33 34 33 bc 16"
+    data = frames.encode(Data("000000000161", 0x00010000, bytes(4)))
+    assert frames.decode_sought("61", data) == "000000000161"
+    assert frames.decode_sought("0161", frames.encode(Refused("990000000161", 0x11, Reason.OTHER))) == "990000000161"
+    for wrong in (data, frames.encode(Found("000000000162")), frames.encode(Seek("62"))):
+        with pytest.raises(FrameError, match="ends with 62"):
+            frames.decode_sought("62", wrong)
+
+
 def test_a_refusal_names_its_reasons():
     refused = Refused("000000000161", 0x11, Reason.NO_SUCH_DATA | Reason.PASSWORD)
     with pytest.raises(RefusedError, match="refused 02010100: no_such_data password") as caught:
@@ -184,6 +210,10 @@ def test_a_refusal_names_its_reasons():
         Read("1", 0),
         Read("00000000016A", 0),
         Read("000000000161", 1 << 32),
+        Seek(""),
+        Seek("1"),
+        Seek("000000000161"),
+        Seek("6A"),
         Follow("000000000161", 0, 0),
         Data("000000000161", 0, bytes(197)),
         Refused("000000000161", 0x14, Reason.OTHER),

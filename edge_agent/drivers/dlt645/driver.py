@@ -7,13 +7,15 @@ from device_profiles.fields import dlt645
 from device_profiles.fields.dlt645 import Dlt645Field
 from edge_agent.drivers.contract import Ask, Conversation, FrameError, Number
 from edge_agent.drivers.dlt645 import frames
-from edge_agent.drivers.dlt645.frames import ENVELOPE, Find, Follow, Read, RefusedError
+from edge_agent.drivers.dlt645.frames import ENVELOPE, Find, Follow, Read, RefusedError, Seek
 from telemetry.quality import Cause, Quality
 
 _PREAMBLE: Final = 4
 _MAX_PARTS: Final = 16
 """Frames of one identifier's data at most; the longest table of the standard takes fewer."""
 _IDENTIFIER: Final = 4
+_ONE_NUMBER: Final = _IDENTIFIER + 4
+_DIGITS: Final = 12
 _NONE: Final = Number(float("nan"), Quality.MISSING, Cause.DEVICE)
 
 
@@ -50,6 +52,18 @@ PROTOCOL: Final = Dlt645()
 def find() -> Generator[Ask, bytes, str]:
     """The address of the only meter on a line (13h)."""
     return frames.decode_found((yield Ask(frames.encode(Find(), _PREAMBLE), ENVELOPE.size, ENVELOPE.longest(6))))
+
+
+def find_ending(ending: str) -> Generator[Ask, bytes, str]:
+    """The address of the only meter whose address ends with some digits, an even number of them."""
+    request = Seek(ending) if len(ending) < _DIGITS else Read(ending, Seek(ending).identifier)
+    frame = yield Ask(frames.encode(request, _PREAMBLE), ENVELOPE.size, ENVELOPE.longest(_ONE_NUMBER))
+    return frames.decode_sought(ending, frame)
+
+
+def listen(for_s: float) -> Generator[Ask, bytes, bytes]:
+    """What else comes in some seconds, where somebody has answered."""
+    return (yield Ask(b"", ENVELOPE.size, ENVELOPE.longest(_ONE_NUMBER), wait_s=for_s, optional=True))
 
 
 def _read(address: str, identifier: int, expected: int | None) -> Generator[Ask, bytes, bytes]:

@@ -24,6 +24,7 @@ _TAKE: Final = bytes((byte - _OFFSET) & 0xFF for byte in range(256))
 _ADDRESS: Final = 6
 _IDENTIFIER: Final = 4
 _SIGN: Final = 0x80
+_ANY: Final = "AA"
 
 
 class Reason(IntFlag):
@@ -52,6 +53,17 @@ class Read(NamedTuple):
 
     address: str
     identifier: int
+
+
+class Seek(NamedTuple):
+    """Read the data of an identifier (11h) of whichever meter has an address that ends so.
+
+    AAh stands for the digits in front (clause 5.2.3, abbreviated addressing); the answer has the whole address.
+    """
+
+    ending: str
+    identifier: int = 0x00010000
+    """Active energy in, which every meter has; a refusal says the address as well."""
 
 
 class Follow(NamedTuple):
@@ -90,7 +102,7 @@ class Refused(NamedTuple):
     reasons: Reason
 
 
-Message = Read | Follow | Find | Data | Found | Refused
+Message = Read | Seek | Follow | Find | Data | Found | Refused
 
 
 def check_address(address: str) -> None:
@@ -101,17 +113,28 @@ def check_address(address: str) -> None:
 
 def encode(message: Message, preamble: int = 0) -> bytes:
     """A message as it goes over the line, after so many bytes FE; raises FrameError for one that can't be."""
-    address = BROADCAST if isinstance(message, Find) else message.address
-    if not isinstance(message, Find):
-        check_address(address)
+    address = _address(message)
     control, data = _content(message)
     header = b"\x68" + bytes.fromhex(address)[::-1] + bytes((0x68, control))
     return ENVELOPE.seal(header, data.translate(_ADD), preamble)
 
 
+def _address(message: Message) -> str:
+    """As it stands in a frame."""
+    if isinstance(message, Find):
+        return BROADCAST
+    if not isinstance(message, Seek):
+        check_address(message.address)
+        return message.address
+    ending = message.ending
+    if len(ending) not in range(2, 2 * _ADDRESS, 2) or not (ending.isascii() and ending.isdecimal()):
+        raise FrameError(f"ending {ending!r}, expected 2, 4, 6, 8 or 10 digits")
+    return ending.rjust(2 * _ADDRESS, "A")
+
+
 def _content(message: Message) -> tuple[int, bytes]:
     match message:
-        case Read(_, identifier):
+        case Read(_, identifier) | Seek(_, identifier):
             return _READ, _identifier_bytes(identifier)
         case Follow(_, identifier, sequence):
             return _FOLLOW, _identifier_bytes(identifier) + _sequence_bytes(sequence)
@@ -162,7 +185,8 @@ def _message(address: str, control: int, data: bytes) -> Message | None:
     command, more = control & ~(_ANSWER | _REFUSED | _MORE), bool(control & _MORE)
     match control:
         case 0x11 if size == _IDENTIFIER:
-            return Read(address, identifier)
+            is_whole = not address.startswith(_ANY)
+            return Read(address, identifier) if is_whole else Seek(address.lstrip("A"), identifier)
         case 0x12 if size == _IDENTIFIER + 1:
             return Follow(address, identifier, data[-1])
         case 0x13 if size == 0 and address == BROADCAST:
@@ -188,6 +212,14 @@ def decode_data(request: Read | Follow, frame: bytes) -> Data:
         case Refused(request.address, command, reasons) if command == (_READ if sequence is None else _FOLLOW):
             raise RefusedError(request.identifier, reasons)
     raise FrameError(f"answer {answer}, expected data of {request.identifier:08X} from {request.address}")
+
+
+def decode_sought(ending: str, frame: bytes) -> str:
+    """The address of the meter that answered Seek, with data or a refusal; raises FrameError."""
+    answer = decode(frame)
+    if not isinstance(answer, Data | Refused) or not answer.address.endswith(ending):
+        raise FrameError(f"answer {answer}, expected one from an address that ends with {ending}")
+    return answer.address
 
 
 def decode_found(frame: bytes) -> str:

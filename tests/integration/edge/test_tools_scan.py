@@ -10,7 +10,8 @@ from subprocess import PIPE
 import pytest
 import serial
 
-from gateway.tools.scan import Scan, empty, not_tried, scan, spans
+from gateway.tools.scan import scan
+from gateway.tools.scan_plan import Scan, empty, not_tried, spans
 from gateway.tools.target import Reach
 from gateway.tools.tries import Setting
 from simulators.pty import SerialLine
@@ -177,6 +178,14 @@ async def test_a_port_that_somebody_holds_is_left_alone(rtu_peer):
     [
         (("--serial", "/dev/nowhere", "--units", "0-3"), "--units '0-3', expected numbers from 1 to 247"),
         (("--serial", "/dev/nowhere", "--baud", "fast"), "--baud 'fast', expected rates"),
+        (
+            ("--serial", "/dev/nowhere", "--protocol", "sdi12", "--addresses", "0-ab"),
+            "--addresses '0-ab', expected some of",
+        ),
+        (
+            ("--serial", "/dev/nowhere", "--protocol", "sdi12", "--addresses", "z-a"),
+            "--addresses 'z-a', expected some of",
+        ),
         (("--serial", "/dev/nowhere", "--protocol", "x"), "--protocol 'x', expected one of modbus, dlt645"),
         (("--tcp", "127.0.0.1:1", "--parity", "E"), "expected Modbus alone"),
         ((), "no line, expected one of --tcp, --serial"),
@@ -226,7 +235,8 @@ async def test_an_electricity_meter_says_its_address():
         os.close(far)
         os.close(near)
     assert [one["address"] for one in ended.json["found"]] == ["567890123456"]
-    assert "several devices on one line" in " ".join(ended.json["not_tried"])
+    assert "do not answer when everybody is asked" in " ".join(ended.json["not_tried"])
+    assert ended.json["asked"] == 1
 
 
 def test_numbers_are_written_as_people_do():
