@@ -336,6 +336,7 @@ async def test_who_leaves_in_the_middle_gives_the_place_back(tmp_path):
 async def test_the_commands_say_the_same_in_eighty_columns(tmp_path):
     async with answering_world(tmp_path) as (place, url):
         await filled(place)
+        place.clock.ns = START_NS + 21 * MINUTE
         shown = {
             command: await on_a_terminal(*command.split(), "--centre", url)
             for command in ("coverage", "catalogue stations", "catalogue risks")
@@ -354,7 +355,7 @@ async def test_the_commands_say_the_same_in_eighty_columns(tmp_path):
         assert (done.code, done.err, done.out) == (0, "", "")
         assert duckdb.sql(f"SELECT count(*) FROM '{file}'").fetchall() == [(20,)]
         days = await petrel("coverage", "--day", DAY, "--by", "site", "--json", "--centre", url)
-        assert json.loads(days.out)[0]["received"] == 4 * 20
+        assert json.loads(days.out)[0]["received"] == 4 * 16
 
 
 @asynccontextmanager
