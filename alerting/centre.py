@@ -28,7 +28,7 @@ from alerting.state import Operation, State, StateError
 from alerting.state.log import Tick
 from ingest.catalogue import Catalogue
 from ingest.commit import Commit
-from ingest.qc.control import USUAL
+from ingest.qc.rows import USUAL
 from ingest.store.protocol import Store, StoreRefusedError
 from telemetry.clock import HOUR_NS, SECOND_NS, Clock
 from telemetry.progress import Progress
@@ -107,7 +107,8 @@ class Centre:
     _unwritten: list[Event] = field(default_factory=list)
     _ticks: list[Tick] = field(default_factory=list)
     _written_s: float = 0.0
-    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by whoever uses the engine."""
 
     async def restore(self) -> None:
         """Take up the alarms of the log and the rows of the last 48 hours; evaluate what came after the cursor."""
@@ -147,7 +148,7 @@ class Centre:
         begun_s = time.monotonic()
         self.clock.hold()
         try:
-            async with self._turn:
+            async with self.turn:
                 self._learn()
                 events = self.engine.evaluate(commit)
                 self._cursor = max(self._cursor, commit.number)
@@ -173,7 +174,7 @@ class Centre:
 
     async def tick(self) -> None:
         """Tell the engine the time, and record what that caused."""
-        async with self._turn:
+        async with self.turn:
             now_ns = self.clock.now_ns()
             self._learn()
             events = self.engine.tick(now_ns)
@@ -225,7 +226,7 @@ class Centre:
 
     async def acknowledge(self, identity: str, seen: Acknowledgement) -> dto.Alarm:
         """Acknowledge the version that was seen (F23); raises UnknownError, StaleError, UnavailableError."""
-        async with self._turn:
+        async with self.turn:
             now_ns = self.clock.now_ns()
             try:
                 event = acknowledge(

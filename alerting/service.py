@@ -19,6 +19,7 @@ from alerting.centre import Centre
 from alerting.channels import ChannelSettings, kinds
 from alerting.deriving import derived_part, make_stage
 from alerting.engine import Engine
+from alerting.hours import LongMemory
 from alerting.lane import Lane
 from alerting.outbox import Outbox, route
 from alerting.parts import counters, engine_part, gateways_part, intake_parts, thresholds_part
@@ -45,6 +46,7 @@ class Service:
     centre: Centre
     ingest: Ingest
     stage: Stage
+    memory: LongMemory
     holdings: Holdings
     app: FastAPI
     ready: asyncio.Event = field(default_factory=asyncio.Event)
@@ -61,6 +63,7 @@ class Service:
             tasks.create_task(self.holdings.run(), name="book of days")
             tasks.create_task(self.ingest.run(), name="ingest")
             tasks.create_task(self.stage.run(), name="derived")
+            tasks.create_task(self.memory.run(), name="hours")
 
     def progress(self) -> dict[str, Progress]:
         """What must not stand still while it runs: the way into the store, and the ticks of engine and state."""
@@ -143,6 +146,7 @@ def _wired(
         site=engine.site.id,
         drill=settings.drill,
         rng=rng,
+        tests=engine.site.quality,
         password=secret(PASSWORD),
     )
     board = Board(
@@ -169,7 +173,8 @@ def _wired(
     )
     stage = make_stage(settings, document.path.parent, ingest, engine, clock, rng)
     desk = _desk(centre, ingest, engine, stage, holdings, (document.path.parent / settings.site).parent)
-    return Service(centre=centre, ingest=ingest, stage=stage, holdings=holdings, app=create_app(desk))
+    memory = LongMemory(store=store, window=engine.window, clock=clock, turn=centre.turn)
+    return Service(centre=centre, ingest=ingest, stage=stage, memory=memory, holdings=holdings, app=create_app(desk))
 
 
 def _desk(centre: Centre, ingest: Ingest, engine: Engine, stage: Stage, holdings: Holdings, folder: Path) -> Desk:

@@ -11,6 +11,7 @@ import msgspec
 from alerting import heights
 from alerting.heights import Datum
 from alerting.register import EMPTY, Register, load_register
+from ingest.qc.parameters import AnyTest, mistakes
 from telemetry.quantity import QUANTITIES
 from telemetry.series import Text
 from telemetry.settings import Document, Step, load
@@ -153,6 +154,8 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Other datums that gauges count from."""
     tides: tuple[str, ...] = ()
     """Files of harmonic constants (``petrel tide fit``) beside the site file, one for each gauge that has them."""
+    quality: tuple[AnyTest, ...] = ()
+    """Tests of quality control of this site, beside the built-in ones and before them."""
     register: str | None = None
     """The register in the folder of the site file: owners, sharing, risk sources, planned stations."""
 
@@ -193,6 +196,8 @@ def _mistakes(site: Site, folder: Path) -> Iterator[Mistake]:
         yield from _layer(("layers", index), layer, folder)
     for index, threshold in enumerate(site.thresholds):
         yield from _threshold(("thresholds", index), threshold)
+    for index, test in enumerate(site.quality):
+        yield from ((("quality", index, key), problem) for key, problem in mistakes(test))
     for index, typhoon in enumerate(site.typhoons):
         yield from _typhoon(("typhoons", index), typhoon)
     for index, pipeline in enumerate(site.pipelines):

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import structlog
 
+from ingest.afterwards import Reviser
 from ingest.catalogue import I32, Catalogue, Entry, Verdict
 from ingest.claims import Claims
 from ingest.commit import Commit
@@ -74,6 +75,7 @@ class Admission:
         """Batches and announcements that were refused since start, whole or in part, by cause."""
         self._catalogue = catalogue
         self._control = control
+        self._reviser = Reviser(catalogue)
         self._clock = clock
         self._now_s = now_s
         self._claims = Claims(presence, now_s)
@@ -173,9 +175,13 @@ class Admission:
                 found.append(places)
         return self._controlled(taken, np.concatenate(found)) if taken else []
 
+    def afterwards(self) -> list[Batch]:
+        """Rows of earlier groups, with what those of ``check`` have shown about them since this was asked last."""
+        return list(self._reviser.batches(self._control.afterwards()))
+
     def _learn(self, verdict: Verdict) -> None:
         changed: tuple[Entry, ...] = verdict.changed
-        self._control.limits.put([(entry.place, entry.series) for entry in changed])
+        self._control.learn([(entry.place, entry.series, entry.station.lat, entry.station.lon) for entry in changed])
 
     def _malformed(self, bad: Bad, answers: Answers) -> Complaint:
         self.faults[bad.error.fault] += 1

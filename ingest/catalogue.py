@@ -171,6 +171,11 @@ class Catalogue:
         at[at == len(index.ids)] = 0
         return np.where(index.ids[at] == series, index.places[at], np.int32(UNKNOWN))
 
+    def identities(self, places: I32) -> I64:
+        """The identity at each known place. Shape (n,) -> (n,)."""
+        index = self._index
+        return index.ids[np.argsort(index.places)[places]]
+
     def owners(self, places: I32) -> I32:
         """The number of the gateway that announced each place last; ``UNKNOWN`` for unknown places."""
         return np.where(places >= 0, self._index.owners[places], np.int32(UNKNOWN))

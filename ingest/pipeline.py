@@ -58,6 +58,8 @@ class PipelineStats:
     commits: int = 0
     duplicates: int = 0
     unstored_rows: int = 0
+    doubted_rows: int = 0
+    """Rows that were written again, since a later neighbour made them doubtful."""
     store_problem: str = ""
     """What the store refused with; empty while it works."""
     commit_lag_s: float = 0.0
@@ -217,10 +219,12 @@ class Pipeline:
                 fresh[name] = batch
         begun_s = time.perf_counter()
         taken = self._admission.check(list(fresh.values()), done.answers)
+        again = self._admission.afterwards()
         self.stats.check_s += time.perf_counter() - begun_s
         since_s = self._now_s() if self._round_since_s is None else self._round_since_s
-        for batch in taken:
+        for batch in (*taken, *again):
             self._waiting.put(batch, since_s)
+        self.stats.doubted_rows += sum(map(len, again))
 
     def _try_commit(self, done: _Round) -> None:
         group = self._waiting.group(_GROUP_ROWS)

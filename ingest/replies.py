@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ingest.store.ranges import merged
-from telemetry.topics import is_derived
+from telemetry.topics import is_own
 from telemetry.wire import Ack, EpochAck, Refusal
 
 _MOST_REASON: Final = 500
@@ -67,7 +67,7 @@ class Answers:
         return [
             (source, ack)
             for source, reply in self.replies.items()
-            if not is_derived(source)  # nobody listens there: its batches are looked up in the store
+            if not is_own(source)  # nobody listens there: its batches are looked up in the store
             for ack in _acks(reply, run)
         ]
 

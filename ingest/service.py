@@ -1,7 +1,7 @@
 """The ingest service: subscriber, pipeline and catalogue around one store, as one thing to run."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, abc
 from collections.abc import Awaitable, Callable, Mapping
 
 import numpy as np
@@ -13,7 +13,9 @@ from ingest.commit import Commit
 from ingest.intake import Intake
 from ingest.pipeline import Pipeline, PipelineStats
 from ingest.presence import PresenceBook
-from ingest.qc.control import QualityControl, Tolerance
+from ingest.qc.control import QualityControl
+from ingest.qc.parameters import AnyTest
+from ingest.qc.rows import Tolerance
 from ingest.replies import Replies
 from ingest.sequence import Sequence
 from ingest.store.protocol import Store, StoreRefusedError
@@ -33,7 +35,7 @@ class Ingest:
     """Everything between the broker and the engine.
 
     ``site`` is the only one whose gateways are heard. Once made, ``catalogue`` knows what earlier runs knew, so that
-    the engine can be warmed before ``run`` begins.
+    the engine can be warmed before ``run`` begins. ``tests`` are those of the site file.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Ingest:
         drill: bool,
         rng: np.random.Generator,
         tolerance: Tolerance | None = None,
+        tests: abc.Sequence[AnyTest] = (),
         password: str | None = None,
     ) -> None:
         self.store = store
@@ -55,7 +58,7 @@ class Ingest:
         self.intake = Intake()
         replies = Replies()
         self._clock = clock
-        self._admission = admission = Admission(self.catalogue, QualityControl(tolerance), clock, self.presence)
+        self._admission = admission = Admission(self.catalogue, QualityControl(tolerance, tests), clock, self.presence)
         announcements = store.announcements()
         admission.restore(announcements)
         self._pipeline = Pipeline(

@@ -25,7 +25,7 @@ from telemetry.broker import BrokerAddress
 from telemetry.cancellation import Requests
 from telemetry.clock import Clock
 from telemetry.mqtt import Client
-from telemetry.topics import Channel, is_derived, parse, topic
+from telemetry.topics import Channel, is_own, parse, topic
 from telemetry.wire import Status, decode, encode
 
 _LOG: Final = structlog.get_logger(__name__)
@@ -149,7 +149,7 @@ class Subscriber:
         if not payload and address.channel in _RETAINED:
             _LOG.info("cleared at the broker", source=address.source, channel=address.channel)
             return
-        if is_derived(address.source):
+        if is_own(address.source):
             _LOG.warning("ignored", source=address.source, reason="expected a gateway, this name is the centre's own")
             return
         if not message.retain:

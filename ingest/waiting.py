@@ -7,6 +7,7 @@ from typing import Final
 from ingest.admission import Name, name_of
 from ingest.store.ranges import Ranges
 from telemetry.batch import Batch
+from telemetry.topics import is_checked
 
 _MOST_SMALL: Final = 1100
 _MOST_ROWS: Final = 40_000
@@ -71,10 +72,14 @@ class Waiting:
         return next((held.since_s for held in self._held.values()), None)
 
     def group(self, most_rows: int) -> list[Held]:
-        """The oldest batches, as many as make ``most_rows``, at least one where there is any."""
+        """The oldest batches, as many as make ``most_rows``, at least one where there is any.
+
+        What writes rows again begins a group of its own: those rows may be in the batches before it, and of two in one
+        commit nobody knows which is the later.
+        """
         group, rows = list[Held](), 0
         for held in self._held.values():
-            if rows and rows + len(held.batch) > most_rows:
+            if rows and (rows + len(held.batch) > most_rows or is_checked(held.batch.source)):
                 break
             group.append(held)
             rows += len(held.batch)

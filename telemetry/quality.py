@@ -41,6 +41,10 @@ class Cause(IntFlag):
     UNSYNCED = 512
     """Stamped by a clock that nothing kept right at that moment, though it looks right. Says nothing against the value,
     and moves data time as any other (ADR 0007); CLOCK moves nothing."""
+    SEASON = 1024
+    """Not what is usual in this month at this place."""
+    NEIGHBOURS = 2048
+    """Not what the stations around it read."""
 
 
 QARTOD: Final = {Quality.GOOD: 1, Quality.UNCHECKED: 2, Quality.SUSPECT: 3, Quality.BAD: 4, Quality.MISSING: 9}

@@ -9,6 +9,9 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 DERIVED: Final = "derived"
 """The node whose series a centre derives itself: no gateway may be called so, and what comes under it is not heard."""
 
+CHECKS: Final = "checks"
+"""The node under which a centre writes rows again that a later neighbour has cast doubt on; as reserved as DERIVED."""
+
 
 class Channel(StrEnum):
     """What a topic carries."""
@@ -42,8 +45,18 @@ def is_name(text: str) -> bool:
 
 
 def is_derived(source: str) -> bool:
-    """Whether a source is a centre's own."""
+    """Whether series are those that a centre derives."""
     return source.rpartition("/")[2] == DERIVED
+
+
+def is_checked(source: str) -> bool:
+    """Whether rows are those of gateways, written again with more found about them."""
+    return source.rpartition("/")[2] == CHECKS
+
+
+def is_own(source: str) -> bool:
+    """Whether a source is no gateway but a centre itself."""
+    return is_derived(source) or is_checked(source)
 
 
 def topic(source: str, channel: Channel) -> str:

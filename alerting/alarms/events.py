@@ -19,7 +19,8 @@ class Kind(StrEnum):
     CLEARED = "cleared"
     ACKNOWLEDGED = "acknowledged"
     CORRECTION = "correction"
-    """Rows that came too late show that an alarm would have been raised then; logged, never sent as fresh."""
+    """Rows that came too late show that an alarm would have been raised then, or the reading that one rests on was
+    found doubtful by later ones; logged, never sent as fresh."""
 
 
 class Outcome(StrEnum):

@@ -1,12 +1,13 @@
 """The rows of a commit in steps of event time: in each step a station has rows of one moment."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
 from ingest.commit import Commit
 from telemetry.batch import F64, I64, U8, U16, Mask
+from telemetry.topics import is_checked
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,13 @@ def identities(commit: Commit) -> I64:
     """The series of all rows of a commit, in its order."""
     parts = [batch.series for batch in commit.batches]
     return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+
+def parted(commit: Commit) -> tuple[Commit, Commit]:
+    """The rows of a commit, and those of earlier ones that it holds again because a later neighbour doubts them."""
+    again = tuple(batch for batch in commit.batches if is_checked(batch.source))
+    rows = tuple(batch for batch in commit.batches if not is_checked(batch.source)) if again else commit.batches
+    return replace(commit, batches=rows), replace(commit, batches=again)
 
 
 def newest_ns(commit: Commit) -> int:

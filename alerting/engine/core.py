@@ -12,19 +12,18 @@ on for hours when a station is silent, and a backlog must not count as late beca
 
 from collections import deque
 from collections.abc import Iterable
-from typing import Protocol
 
 import numpy as np
 
 from alerting.alarms.events import Event, Kind
 from alerting.alarms.fold import Alarm, fold
 from alerting.engine import snapshot
-from alerting.engine.arrivals import Arrivals, arrivals, identities, newest_ns, steps
+from alerting.engine.arrivals import Arrivals, arrivals, identities, newest_ns, parted, steps
 from alerting.engine.assembly import NO_DATA, Key, make_post, make_silence, resume
-from alerting.engine.corrections import corrections
+from alerting.engine.corrections import corrections, doubts
 from alerting.engine.datums import set_aside
 from alerting.engine.marks import Marks, marks
-from alerting.engine.members import Entry
+from alerting.engine.members import Catalogue, Entry
 from alerting.engine.post import Moment, Post
 from alerting.engine.silence import Silence
 from alerting.fusion import AreaLevel
@@ -33,23 +32,13 @@ from alerting.rules.packs import Pack
 from alerting.rules.rulebook import Rulebook
 from alerting.site import Site
 from ingest.commit import Commit
-from ingest.qc.control import USUAL, misdated
+from ingest.qc.control import misdated
+from ingest.qc.rows import USUAL
 from ingest.window import Window
 from telemetry.batch import I64, Mask
 from telemetry.clock import HOUR_NS, SECOND_NS
 from telemetry.quality import Cause
 from telemetry.span import moment_ns
-
-
-class Catalogue(Protocol):
-    """What the engine asks of the catalogue: ``revision`` grows when the entries change."""
-
-    @property
-    def revision(self) -> int:
-        """Number of the present state."""
-
-    def entries(self) -> Iterable[Entry]:
-        """The series that are announced now."""
 
 
 class Engine:
@@ -141,11 +130,12 @@ class Engine:
             self._absorb(self._warming.popleft())
 
     def _absorb(self, commit: Commit) -> None:
+        commit, again = parted(commit)
         rows = self._timely(self._known(commit), warming=True)
         if len(rows):
             self._hear(rows)
-            self.window.insert(rows.slot, rows.time_ns, rows.value, rows.quality, rows.cause)
-            self.window.settle(rows.slot)
+            self._insert(rows)
+        self._insert(self._known(again))
 
     def evaluate(self, commit: Commit) -> list[Event]:
         """Judge the rows of a commit; events in the order of event time."""
@@ -164,6 +154,10 @@ class Engine:
         return _sorted(events)
 
     def _take(self, commit: Commit, *, mute: bool) -> list[Event]:
+        commit, again = parted(commit)
+        return _sorted(self._news(commit, mute=mute) + self._doubted(self._known(again), mute=mute))
+
+    def _news(self, commit: Commit, *, mute: bool) -> list[Event]:
         rows = self._timely(self._known(commit), warming=mute)
         if not len(rows):
             return []
@@ -176,7 +170,7 @@ class Engine:
             events += self._too_late(rows.take(late), mute=mute)
         if not mute and self._silence is not None:
             events += self._silence.check(self.window, self._now_ns, returns_only=True)
-        return _sorted(events)
+        return events
 
     def _known(self, commit: Commit) -> Arrivals:
         slots = self.window.slots(identities(commit))
@@ -225,11 +219,21 @@ class Engine:
 
     def _too_late(self, late: Arrivals, *, mute: bool) -> list[Event]:
         self.late_rows += len(late)
-        self.window.insert(late.slot, late.time_ns, late.value, late.quality, late.cause)
-        self.window.settle(late.slot)
+        self._insert(late)
         if mute:
             return []
         return [event for post in self._posts for event in corrections(post, self._moment(), late)]
+
+    def _doubted(self, again: Arrivals, *, mute: bool) -> list[Event]:
+        """Rows that are here, with what a later neighbour says of them: nothing is raised or lowered by it."""
+        self._insert(again)
+        if mute or not len(again):
+            return []
+        return [event for post in self._posts for event in doubts(post, self._moment(), again)]
+
+    def _insert(self, rows: Arrivals) -> None:
+        self.window.insert(rows.slot, rows.time_ns, rows.value, rows.quality, rows.cause)
+        self.window.settle(rows.slot)
 
     def _moment(self) -> Moment:
         return Moment(self.window, self._typhoons, self._now_ns, self._answered)

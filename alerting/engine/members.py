@@ -46,6 +46,17 @@ class Entry(Protocol):
         """Whether the centre computes it."""
 
 
+class Catalogue(Protocol):
+    """What the engine asks of the catalogue: ``revision`` grows when the entries change."""
+
+    @property
+    def revision(self) -> int:
+        """Number of the present state."""
+
+    def entries(self) -> Iterable[Entry]:
+        """The series that are announced now."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
     """What an alarm is about."""

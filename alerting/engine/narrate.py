@@ -16,6 +16,8 @@ from telemetry.quality import Quality
 from telemetry.series import Text
 
 _DIGITS: Final = {"m": 2, "mm": 1, "m/s": 1, "%LEL": 1, "ppm": 2, "%vol": 1, "%": 1, "code": 1}
+_LEADS: Final = (Text("补到的数据: ", "Late data: "), Text("事后存疑的读数: ", "Reading doubted afterwards: "))
+"""Of corrections: what was missing, and what should not have counted."""
 _SHOWN_UNIT: Final = {"code": ""}
 
 
@@ -32,6 +34,8 @@ class Change:
     raised_ns: int
     time_ns: int
     suspect: bool
+    doubted: bool = False
+    """The reading that the alarm rests on was found doubtful by its later neighbours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +150,7 @@ def _text(change: Change, why: Cause, now_ns: int) -> Text:
     if change.kind is not Kind.CORRECTION and change.after < change.before:
         return _lowered(change, rule, zh, en)
     tail = _tail(change, why, now_ns)
-    lead = Text("补到的数据: ", "Late data: ") if change.kind is Kind.CORRECTION else Text("", "")
+    lead = _LEADS[change.doubted] if change.kind is Kind.CORRECTION else Text("", "")
     return Text(
         lead.zh + _tidy(sentence.zh.format(**zh)) + tail.zh, lead.en + _tidy(sentence.en.format(**en)) + tail.en
     )

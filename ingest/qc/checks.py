@@ -7,6 +7,7 @@ import numpy as np
 from telemetry.batch import F64, I64, U8, U16, Mask
 from telemetry.quality import Cause, Quality
 
+SECOND_NS: Final = 1_000_000_000
 ABSURD: Final = 1e12
 """Greater than any reading in any canonical unit: words of memory, no water; one would drown every sum it enters."""
 
@@ -30,6 +31,21 @@ def gross_range(value: F64, low: F64, high: F64, danger_low: Mask, danger_high: 
     return Verdict(quality, _because(below | above, Cause.RANGE))
 
 
+def plausible_range(value: F64, low: F64, high: F64) -> Verdict:
+    """Outside what the quantity can be here: SUSPECT (QARTOD test 4, the user's span); the limits are inside."""
+    return _suspect((value < low) | (value > high), Cause.RANGE)
+
+
+def season(value: F64, usual: F64) -> Verdict:
+    """Outside what is usual in its month (QARTOD test 5); ``usual`` (n, 2): lowest and highest, NaN: nobody knows."""
+    return _suspect((value < usual[:, 0]) | (value > usual[:, 1]), Cause.SEASON)
+
+
+def month(time_ns: I64) -> I64:
+    """The month of each moment in UTC, 0 to 11. Shape (n,) -> (n,)."""
+    return time_ns.view("datetime64[ns]").astype("datetime64[M]").astype(np.int64) % 12
+
+
 def clock(time_ns: I64, now_ns: int, ahead_ns: int, behind_ns: int) -> Verdict:
     """Sampled later than now, or longer ago than any spool keeps: a clock that is wrong or was never set."""
     return _suspect(out_of_time(time_ns, now_ns, ahead_ns, behind_ns), Cause.CLOCK)
@@ -48,6 +64,27 @@ def rate_of_change(time_ns: I64, value: F64, before_ns: I64, before: F64, rate_p
     seconds = (time_ns - before_ns) / 1e9
     change = np.abs(value - before)
     return _suspect((seconds > 0) & (change > rate_per_s * seconds) & (change > step), Cause.RATE)
+
+
+def counted(value: F64, before: F64, modulus: F64) -> F64:
+    """What a totaliser counted since the sample before, shape (n,): its gain, past a rollover (``modulus``,
+    NaN: never), or, where it fell, what it shows since it began anew by a reset or the turn of the day.
+    """
+    gain = value - before
+    rolled = np.where(np.isnan(modulus), np.inf, np.mod(gain, modulus))
+    return np.where(gain < 0, np.minimum(rolled, value), gain)
+
+
+def spike(before: F64, value: F64, after: F64, threshold: F64, average: Mask) -> Mask:
+    """Which values stand out from those before and after them by more than ``threshold`` (QARTOD test 6).
+
+    From their mean where ``average``, else by the lesser of two steps in opposite directions. NaN is not judged.
+    """
+    rise, fall = value - before, after - value
+    turned = np.where(rise * fall < 0, np.minimum(np.abs(rise), np.abs(fall)), 0.0)
+    height = np.where(average, np.abs(value - (before + after) / 2), turned)
+    found: Mask = height > threshold
+    return found
 
 
 def flat_line(time_ns: I64, since_ns: I64, flat_ns: F64) -> Verdict:

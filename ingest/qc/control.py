@@ -1,35 +1,27 @@
 """Quality control of a group of rows: which checks run, in which order, and what GOOD means."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.qc.checks import Verdict, clock, flat_line, gross_range, out_of_time, rate_of_change
+from ingest.qc.checks import SECOND_NS, Verdict, month, out_of_time, season, spike
 from ingest.qc.limits import Limits
+from ingest.qc.lull import Lulls
 from ingest.qc.memory import Memory, Neighbours
+from ingest.qc.neighbourhood import Neighbourhood
+from ingest.qc.parameters import AnyTest
+from ingest.qc.rows import NEIGHBOUR_CHECKS, ROW_CHECKS, USUAL, Afterwards, Samples, Tolerance, out_of_tolerance
 from telemetry.batch import F64, I64, U8, U16, Mask
 from telemetry.quality import Cause, Quality
+from telemetry.series import Series
 
-_SECOND_NS: Final = 1_000_000_000
 _SAMPLES_IN_A_FLAT_LINE: Final = 3
-_LEAST_MEMORY_NS: Final = 3600 * _SECOND_NS
+_LEAST_MEMORY_NS: Final = 3600 * SECOND_NS
 _BLOCK_ROWS: Final = 16_384
 """Columns of a block stay in the cache of a core: 120 ns a row, against 230 in groups of 200,000."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tolerance:
-    """How far the time of a sample may be from now: ahead for clocks that differ, behind for what spools keep."""
-
-    ahead_ns: int = 60 * _SECOND_NS
-    behind_ns: int = 366 * 86_400 * _SECOND_NS
-
-
-USUAL: Final = Tolerance()
-"""The tolerance of a centre whose settings say nothing else."""
 
 
 def misdated(time_ns: I64, quality: U8, cause: U16, now_ns: int) -> Mask:
@@ -44,78 +36,60 @@ def misdated(time_ns: I64, quality: U8, cause: U16, now_ns: int) -> Mask:
     return marked & out_of_time(time_ns, now_ns, USUAL.ahead_ns, USUAL.behind_ns)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Samples:
-    """A group of rows as the checks see it; columns of shape (n,), limits by place."""
-
-    places: NDArray[np.int32]
-    time_ns: I64
-    value: F64
-    limits: Limits
-    tolerance: Tolerance
-    now_ns: int
-
-
-def _range(rows: Samples) -> Verdict:
-    limits, at = rows.limits, rows.places
-    return gross_range(rows.value, limits.low[at], limits.high[at], limits.danger_low[at], limits.danger_high[at])
-
-
-def _clock(rows: Samples) -> Verdict:
-    return clock(rows.time_ns, rows.now_ns, rows.tolerance.ahead_ns, rows.tolerance.behind_ns)
-
-
-def _rate(rows: Samples, beside: Neighbours) -> Verdict:
-    limits, at = rows.limits, rows.places
-    return rate_of_change(
-        rows.time_ns, rows.value, beside.before_ns, beside.before, limits.rate_per_s[at], limits.step[at]
-    )
-
-
-def _flat(rows: Samples, beside: Neighbours) -> Verdict:
-    return flat_line(rows.time_ns, beside.since_ns, rows.limits.flat_ns[rows.places])
-
-
-ROW_CHECKS: Final[tuple[Callable[[Samples], Verdict], ...]] = (_range, _clock)
-"""Checks that need only the row itself."""
-NEIGHBOUR_CHECKS: Final[tuple[Callable[[Samples, Neighbours], Verdict], ...]] = (_rate, _flat)
-"""Checks against the sample before; what the first ones found BAD or out of time is no such sample."""
-
-
 class QualityControl:
-    """The checks with their limits and their memory. One thread uses it; values are never altered."""
+    """The checks with their limits and their memory. One thread uses it; values are never altered.
 
-    def __init__(self, tolerance: Tolerance | None = None) -> None:
-        self.limits = Limits()
+    ``tests`` are those of the site file, beside the built-in ones.
+    """
+
+    def __init__(self, tolerance: Tolerance | None = None, tests: Sequence[AnyTest] = ()) -> None:
+        self.limits = Limits(tests)
+        self.neighbourhood = Neighbourhood(self.limits)
         self._tolerance = USUAL if tolerance is None else tolerance
         self._memory = Memory()
+        self._lulls = Lulls()
+        self._rows = 0
+        """Rows that were seen in earlier groups: the numbers of this group begin there."""
+        self._afterwards: list[Afterwards] = []
+
+    def learn(self, announced: Sequence[tuple[int, Series, float, float]]) -> None:
+        """Take over announced series: the place of each, and the latitude and longitude of its station."""
+        self.limits.put([(place, series) for place, series, _, _ in announced])
+        for place, series, lat, lon in announced:
+            self.neighbourhood.put(place, series.quantity, lat, lon)
 
     def check(
         self, places: NDArray[np.int32], time_ns: I64, value: F64, quality: U8, cause: U16, now_ns: int
     ) -> tuple[U8, U16]:
         """The quality and causes of rows of known series, the worst finding winning; GOOD when nothing was found.
 
-        ``places`` are those of the catalogue, rows stand in order of arrival. MISSING rows stay what they are.
+        ``places`` are those of the catalogue, rows stand in order of arrival. MISSING rows stay what they are. What
+        these rows say about those of earlier groups is given by ``afterwards``.
         """
         quality, cause = np.maximum(quality, np.uint8(Quality.GOOD)), cause.copy()
+        rows = Samples(
+            places=places,
+            time_ns=time_ns,
+            value=value,
+            limits=self.limits,
+            tolerance=self._tolerance,
+            now_ns=now_ns,
+        )
         for start in range(0, len(places), _BLOCK_ROWS):
-            block = slice(start, start + _BLOCK_ROWS)
-            rows = Samples(
-                places=places[block],
-                time_ns=time_ns[block],
-                value=value[block],
-                limits=self.limits,
-                tolerance=self._tolerance,
-                now_ns=now_ns,
-            )
-            self._check(rows, quality[block], cause[block])
+            self._check(rows, start, quality, cause)
+        self._rows += len(places)
         return quality, cause
+
+    def afterwards(self) -> list[Afterwards]:
+        """What was found about rows of earlier groups since this was asked last."""
+        found, self._afterwards = self._afterwards, []
+        return found
 
     @property
     def memory_ns(self) -> int:
-        """How far back ``warm`` must begin: the longest time after which a quantity counts as standing still."""
-        flat_ns = self.limits.flat_ns[np.isfinite(self.limits.flat_ns)]
-        return int(flat_ns.max(initial=_LEAST_MEMORY_NS))
+        """How far back ``warm`` must begin: the longest time that a test looks back."""
+        looks_back_ns = np.concatenate((self.limits.flat_ns, 2 * self.limits.lull_ns))
+        return int(looks_back_ns[np.isfinite(looks_back_ns)].max(initial=_LEAST_MEMORY_NS))
 
     def warm(self, places: NDArray[np.int32], time_ns: I64, value: F64, quality: U8, cause: U16) -> None:
         """Remember rows that an earlier run has checked, in the order of their commits, so that the next ones have
@@ -123,34 +97,115 @@ class QualityControl:
         """
         known = (places >= 0) & (quality < Quality.BAD) & (cause & Cause.CLOCK == 0)
         rows = np.flatnonzero(known & self.limits.watched[places])
-        at = places[rows]
-        gap_ns = self.limits.flat_ns[at] / _SAMPLES_IN_A_FLAT_LINE
-        self._memory.compare(at, time_ns[rows], value[rows], np.ones(len(rows), np.bool_), gap_ns)
-
-    def _check(self, rows: Samples, quality: U8, cause: U16) -> None:
-        for check in ROW_CHECKS:
-            _note(check(rows), quality, cause)
-        watched = np.flatnonzero(self.limits.watched[rows.places])
-        if len(watched):
-            self._beside(rows, watched, quality, cause)
-
-    def _beside(self, rows: Samples, watched: I64, quality: U8, cause: U16) -> None:
         some = Samples(
-            places=rows.places[watched],
-            time_ns=rows.time_ns[watched],
-            value=rows.value[watched],
-            limits=rows.limits,
-            tolerance=rows.tolerance,
-            now_ns=rows.now_ns,
+            places=places[rows],
+            time_ns=time_ns[rows],
+            value=value[rows],
+            limits=self.limits,
+            tolerance=self._tolerance,
+            now_ns=0,
         )
-        in_time = _clock(some).quality == Quality.UNCHECKED
-        trusted = in_time & (quality[watched] < Quality.BAD)
-        gap_ns = self.limits.flat_ns[some.places] / _SAMPLES_IN_A_FLAT_LINE
-        beside = self._memory.compare(some.places, some.time_ns, some.value, trusted, gap_ns)
-        part_quality, part_cause = quality[watched], cause[watched]
+        beside = self._compare(some, np.ones(len(rows), np.bool_), np.full(len(rows), -1))
+        self._lull(some, beside)
+        self._memory.judged(some.places[beside.newest], quality[rows][beside.newest], cause[rows][beside.newest])
+
+    def _check(self, rows: Samples, start: int, quality: U8, cause: U16) -> None:
+        block = np.s_[start : start + _BLOCK_ROWS]
+        some = replace(rows, places=rows.places[block], time_ns=rows.time_ns[block], value=rows.value[block])
+        for check in ROW_CHECKS:
+            _note(check(some), quality[block], cause[block])
+        self._season(some, quality[block], cause[block])
+        watched = np.flatnonzero(self.limits.watched[some.places])
+        if len(watched):
+            self._beside(some.take(watched), watched + start, quality, cause)
+
+    def _season(self, rows: Samples, quality: U8, cause: U16) -> None:
+        seasonal = np.flatnonzero(self.limits.seasonal[rows.places])
+        if len(seasonal):
+            at, months = rows.places[seasonal], month(rows.time_ns[seasonal])
+            _note_at(season(rows.value[seasonal], self.limits.usual[at, months]), seasonal, quality, cause)
+
+    def _beside(self, rows: Samples, which: I64, quality: U8, cause: U16) -> None:
+        """Check rows against others; ``which`` says where they stand in the columns of the group."""
+        trusted = ~out_of_tolerance(rows) & (quality[which] < Quality.BAD)
+        beside = self._compare(rows, trusted, which + self._rows)
         for check in NEIGHBOUR_CHECKS:
-            _note(check(some, beside), part_quality, part_cause)
-        quality[watched], cause[watched] = part_quality, part_cause
+            _note_at(check(rows, beside), which, quality, cause)
+        lull = self._lull(rows, beside)
+        _doubt(which[lull], Cause.FLATLINE, quality, cause)
+        _doubt(which[self._alone(rows, beside)], Cause.NEIGHBOURS, quality, cause)
+        self._spikes(rows, beside, quality, cause)
+        self._memory.judged(rows.places[beside.newest], quality[which[beside.newest]], cause[which[beside.newest]])
+
+    def _compare(self, rows: Samples, trusted: Mask, number: I64) -> Neighbours:
+        gap_ns = self.limits.flat_ns[rows.places] / _SAMPLES_IN_A_FLAT_LINE
+        return self._memory.compare(rows.places, rows.time_ns, rows.value, trusted, gap_ns, number)
+
+    def _lull(self, rows: Samples, beside: Neighbours) -> I64:
+        """Rows of a signal that has hardly moved for a whole period."""
+        period_ns = self.limits.lull_ns[rows.places[beside.order]]
+        watched = beside.order[~np.isnan(period_ns)]
+        if not len(watched):
+            return watched
+        at = rows.places[watched]
+        lull = self._lulls.find(
+            at, rows.time_ns[watched], rows.value[watched], self.limits.lull_ns[at], self.limits.lull_least[at]
+        )
+        return watched[lull]
+
+    def _alone(self, rows: Samples, beside: Neighbours) -> I64:
+        """Newest rows of their series that stand alone among the stations in reach."""
+        asked = beside.newest[~np.isnan(self.limits.differs[rows.places[beside.newest]])]
+        if not len(asked):
+            return asked
+        memory = self._memory
+        alone = self.neighbourhood.alone(
+            rows.places[asked], rows.time_ns[asked], rows.value[asked], memory.last_ns, memory.last
+        )
+        return asked[alone]
+
+    def _spikes(self, rows: Samples, beside: Neighbours, quality: U8, cause: U16) -> None:
+        """Flag the samples *before* these rows that are spikes now that their later neighbour is known."""
+        limits, order = self.limits, beside.order
+        at = rows.places[order]
+        found = spike(
+            beside.earlier[order], beside.before[order], rows.value[order], limits.spike[at], limits.spike_average[at]
+        )
+        found &= rows.time_ns[order] - beside.before_ns[order] <= limits.beside_ns[at]
+        found &= beside.before_ns[order] - beside.earlier_ns[order] <= limits.beside_ns[at]
+        doubted = order[found]
+        here = beside.before_row[doubted] >= self._rows
+        rows_here = beside.before_row[doubted[here]] - self._rows
+        _doubt(rows_here, Cause.SPIKE, quality, cause)
+        self._later(rows.places[doubted[~here]], beside, doubted[~here])
+
+    def _later(self, at: NDArray[np.int32], beside: Neighbours, doubted: I64) -> None:
+        if not len(at):
+            return
+        memory = self._memory
+        self._afterwards.append(
+            Afterwards(
+                places=at,
+                time_ns=beside.before_ns[doubted],
+                value=beside.before[doubted],
+                quality=np.maximum(memory.quality[at], np.uint8(Quality.SUSPECT)),
+                cause=memory.cause[at] | np.uint16(Cause.SPIKE),
+            )
+        )
+
+
+def _doubt(rows: I64, why: Cause, quality: U8, cause: U16) -> None:
+    """Mark rows SUSPECT."""
+    quality[rows] = np.maximum(quality[rows], np.uint8(Quality.SUSPECT))
+    cause[rows] |= np.uint16(why)
+
+
+def _note_at(verdict: Verdict, which: I64, quality: U8, cause: U16) -> None:
+    """Note verdicts about some of the rows."""
+    found = verdict.quality != Quality.UNCHECKED
+    at = which[found]
+    quality[at] = np.maximum(quality[at], verdict.quality[found])
+    cause[at] |= verdict.cause[found]
 
 
 def _note(verdict: Verdict, quality: U8, cause: U16) -> None:

@@ -1,64 +1,64 @@
-"""What a quantity can do, as a table, and the limits of every known series as arrays by place."""
+"""The limits of every known series as arrays by place."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
+from ingest.qc.checks import SECOND_NS
+from ingest.qc.parameters import (
+    AnyTest,
+    AttenuatedSignal,
+    Climatology,
+    FlatLine,
+    Neighbours,
+    PlausibleRange,
+    RateOfChange,
+    Spike,
+    tests_of,
+)
 from telemetry.batch import F64, Mask
+from telemetry.quantity import QUANTITIES, Kind
 from telemetry.series import Series
 
 _FIRST_SIZE: Final = 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Behaviour:
-    """How a quantity moves, in its canonical unit.
-
-    A change is too fast when it exceeds ``rate_per_s`` times the seconds since the last sample *and* ``step``, the
-    change that is believed at any speed: at short periods the resolution of a register alone would exceed the rate.
-    A reading that has not moved at all for ``flat_s`` seconds is a flat line; None: the quantity may stand still.
-    """
-
-    rate_per_s: float
-    step: float
-    flat_s: float | None = None
-
-
-_HOUR_S: Final = 3600.0
-BEHAVIOURS: Final = {
-    # Limits between two values a minute apart: I. Zahumensky, Guidelines on Quality Control Procedures for Data from
-    # Automatic Weather Stations, WMO 2004, temporal consistency (the wider of "doubtful" and "wrong" for pressure,
-    # because a small typhoon passes faster than ordinary weather).
-    "air_temperature": Behaviour(rate_per_s=3 / 60, step=3.0, flat_s=12 * _HOUR_S),
-    "relative_humidity": Behaviour(rate_per_s=10 / 60, step=10.0),
-    "air_pressure": Behaviour(rate_per_s=2 / 60, step=2.0, flat_s=12 * _HOUR_S),
-    # Engineering judgement: twice the fastest rise of the 2011 tsunami at a tide gauge, and of a flash flood's front,
-    # so that what must alarm is not doubted. A tide never stands still for three hours; a dry river does.
-    "sea_level": Behaviour(rate_per_s=2 / 60, step=1.0, flat_s=3 * _HOUR_S),
-    "water_level": Behaviour(rate_per_s=2 / 60, step=1.0),
-    "water_depth": Behaviour(rate_per_s=2 / 60, step=1.0),
-    "water_temperature": Behaviour(rate_per_s=2 / 60, step=2.0),
-}
-"""Quantities that can't jump. Gas, pressure and flow in pipes, wind and rain can: a jump there is the message."""
+_ONE_PERIOD: Final = 1.5
+"""Samples further apart than so many periods are not next to each other: one of them is missing in between."""
 
 
 class Limits:
     """Limits by place, arrays of shape (places,): grown when series are announced, read by every check.
 
-    ``rate_per_s`` and ``step`` are NaN, ``flat_ns`` is infinite where a test does not apply.
+    A test that is not made of a series has NaN, an infinite time, or a range without end. ``site_tests``: those of the
+    site file.
     """
 
-    def __init__(self) -> None:
-        self.low: F64 = np.full(_FIRST_SIZE, -np.inf)
-        self.high: F64 = np.full(_FIRST_SIZE, np.inf)
-        self.danger_low: Mask = np.zeros(_FIRST_SIZE, np.bool_)
-        self.danger_high: Mask = np.zeros(_FIRST_SIZE, np.bool_)
-        self.rate_per_s: F64 = np.full(_FIRST_SIZE, np.nan)
-        self.step: F64 = np.full(_FIRST_SIZE, np.nan)
-        self.flat_ns: F64 = np.full(_FIRST_SIZE, np.inf)
-        self.watched: Mask = np.zeros(_FIRST_SIZE, np.bool_)
+    def __init__(self, site_tests: Sequence[AnyTest] = (), size: int = _FIRST_SIZE) -> None:
+        self._site_tests = tuple(site_tests)
+        self.low: F64 = np.full(size, -np.inf)
+        self.high: F64 = np.full(size, np.inf)
+        self.danger_low: Mask = np.zeros(size, np.bool_)
+        self.danger_high: Mask = np.zeros(size, np.bool_)
+        self.plausible_low: F64 = np.full(size, -np.inf)
+        self.plausible_high: F64 = np.full(size, np.inf)
+        self.rate_per_s: F64 = np.full(size, np.nan)
+        self.step: F64 = np.full(size, np.nan)
+        self.counts: Mask = np.zeros(size, np.bool_)
+        self.modulus: F64 = np.full(size, np.nan)
+        self.flat_ns: F64 = np.full(size, np.inf)
+        self.spike: F64 = np.full(size, np.nan)
+        self.spike_average: Mask = np.zeros(size, np.bool_)
+        self.beside_ns: F64 = np.zeros(size)
+        self.lull_ns: F64 = np.full(size, np.nan)
+        self.lull_least: F64 = np.full(size, np.nan)
+        self.seasonal: Mask = np.zeros(size, np.bool_)
+        self.usual: F64 = np.full((size, 12, 2), np.nan)
+        """Lowest and highest by month."""
+        self.differs: F64 = np.full(size, np.nan)
+        self.reach_km: F64 = np.full(size, np.nan)
+        self.newest_ns: F64 = np.full(size, np.nan)
+        self.watched: Mask = np.zeros(size, np.bool_)
+        """Whether samples are compared with others."""
 
     def __len__(self) -> int:
         return len(self.low)
@@ -66,21 +66,53 @@ class Limits:
     def put(self, announced: Sequence[tuple[int, Series]]) -> None:
         """Take over the limits of announced series, each with its place."""
         self._grow(1 + max((place for place, _ in announced), default=-1))
+        blank = Limits(size=1)
         for place, series in announced:
-            self.low[place], self.high[place] = series.valid
-            self.danger_low[place] = series.danger in ("low", "both")
-            self.danger_high[place] = series.danger in ("high", "both")
-            behaviour = BEHAVIOURS.get(series.quantity)
-            self.watched[place] = behaviour is not None
-            if behaviour is not None:
-                self.rate_per_s[place], self.step[place] = behaviour.rate_per_s, behaviour.step
-                self.flat_ns[place] = np.inf if behaviour.flat_s is None else behaviour.flat_s * 1e9
+            for name, column in self._columns():
+                column[place] = getattr(blank, name)[0]
+            self._announced(place, series)
+            for test in tests_of(series, self._site_tests):
+                self._set(place, test)
+
+    def _announced(self, place: int, series: Series) -> None:
+        self.low[place], self.high[place] = series.valid
+        self.danger_low[place] = series.danger in ("low", "both")
+        self.danger_high[place] = series.danger in ("high", "both")
+        self.counts[place] = QUANTITIES[series.quantity].kind is Kind.TOTAL
+        self.modulus[place] = np.nan if series.modulus is None else series.modulus
+        self.beside_ns[place] = _ONE_PERIOD * series.period_s * SECOND_NS
+
+    def _set(self, place: int, test: AnyTest) -> None:
+        """Take over one test of one series."""
+        self.watched[place] |= not isinstance(test, PlausibleRange | Climatology)
+        match test:
+            case PlausibleRange(low=low, high=high):
+                self.plausible_low[place] = -np.inf if low is None else low
+                self.plausible_high[place] = np.inf if high is None else high
+            case RateOfChange(per_s=per_s, step=step):
+                self.rate_per_s[place], self.step[place] = per_s, step
+            case FlatLine(seconds=seconds):
+                self.flat_ns[place] = seconds * SECOND_NS
+            case Spike(threshold=threshold, method=method):
+                self.spike[place], self.spike_average[place] = threshold, method == "average"
+            case AttenuatedSignal(seconds=seconds, least=least):
+                self.lull_ns[place], self.lull_least[place] = seconds * SECOND_NS, least
+            case Climatology(months=months, low=low, high=high):
+                self.seasonal[place] = True
+                self.usual[place, np.array(months) - 1] = low, high
+            case Neighbours(reach_km=reach_km, difference=difference, newest_s=newest_s):
+                self.reach_km[place], self.differs[place] = reach_km, difference
+                self.newest_ns[place] = newest_s * SECOND_NS
+
+    def _columns(self) -> list[tuple[str, F64]]:
+        return [(name, column) for name, column in vars(self).items() if isinstance(column, np.ndarray)]
 
     def _grow(self, size: int) -> None:
-        if size <= len(self):
+        old = len(self)
+        if size <= old:
             return
-        fresh, old = Limits(), len(self)
-        for name in vars(self):
-            column = np.resize(getattr(fresh, name)[:1], max(size, 2 * old))
-            column[:old] = getattr(self, name)
-            setattr(self, name, column)
+        fresh = Limits(size=max(size, 2 * old))
+        for name, column in self._columns():
+            longer = getattr(fresh, name)
+            longer[:old] = column
+            setattr(self, name, longer)

@@ -18,7 +18,7 @@ from gateway.agent import Gateway
 from gateway.settings import GatewaySettings, SpoolSettings, compile_gateway
 from gateway.timing import Timing
 from ingest.commit import Commit
-from ingest.qc.control import Tolerance
+from ingest.qc.rows import Tolerance
 from ingest.service import Ingest
 from ingest.store.duckdb import DuckDBStore
 from petrel.sites.twins import lines, pointed_at

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ingest.commit import Commit
-from ingest.qc.control import Tolerance
+from ingest.qc.rows import Tolerance
 from ingest.service import Ingest
 from ingest.store.duckdb import DuckDBStore
 from telemetry.broker import parse_broker

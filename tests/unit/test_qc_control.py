@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 
-from ingest.qc.control import QualityControl, Tolerance
-from ingest.qc.limits import BEHAVIOURS
-from telemetry.clock import HOUR_NS, MINUTE_NS, SECOND_NS
+from ingest.qc.control import QualityControl
+from ingest.qc.rows import Tolerance
+from telemetry.clock import HOUR_NS, SECOND_NS
 from telemetry.quality import Cause, Quality
-from telemetry.quantity import QUANTITIES, Kind
 from tests.unit.ingest_data import START_NS, level
 
 NAN = float("nan")
@@ -118,9 +117,3 @@ def test_limits_grow_with_the_catalogue(control):
     assert check(control, 5000, 0.5)[0] is Quality.GOOD
     assert check(control, 5000, 1.5, after_s=60)[0] is Quality.SUSPECT
     assert check(control, 0, 30.0)[0] is Quality.SUSPECT
-
-
-def test_every_behaviour_belongs_to_a_quantity_that_can_be_compared():
-    assert BEHAVIOURS.keys() <= QUANTITIES.keys()
-    assert all(QUANTITIES[name].kind is Kind.LEVEL for name in BEHAVIOURS)
-    assert all(b.step >= b.rate_per_s * MINUTE_NS / SECOND_NS / 2 for b in BEHAVIOURS.values())

@@ -157,6 +157,8 @@ export default {
   'cause.DEVICE': 'device fault',
   'cause.MANUAL': 'maintenance',
   'cause.UNSYNCED': 'clock not synchronised',
+  'cause.SEASON': 'unusual for the month',
+  'cause.NEIGHBOURS': 'not as the stations around',
 
   'health.title': 'Field',
   'health.none': 'No gateway has been heard.',

@@ -157,6 +157,8 @@ export default {
   'cause.DEVICE': '设备故障',
   'cause.MANUAL': '检修',
   'cause.UNSYNCED': '时钟未同步',
+  'cause.SEASON': '本月少见',
+  'cause.NEIGHBOURS': '与周边站不一致',
 
   'health.title': '现场',
   'health.none': '没有网关上线。',
