@@ -58,7 +58,9 @@ class Connection:
             return self._reader.post(path, data=form).raise_for_status()
 
     def close(self) -> None:
-        """End all connections."""
+        """End all connections; closing again is nothing."""
+        if self._writing.api_client is None:
+            return
         for client in (self._writing, self.querying):
             client.api_client.rest_client.pool_manager.clear()  # closing the client leaves its connections open
         for one in (self._writer, self._writing, self.querying):
