@@ -68,7 +68,9 @@ def coverage(
         str | None, typer.Option(help="Completeness and timeliness of a day, such as 2023-07-28, instead of now.")
     ] = None,
     since: Annotated[str | None, typer.Option("--from", help="Of all days from this one to --day.")] = None,
-    by: Annotated[By, typer.Option(help="What days are summed by.")] = "station",
+    by: Annotated[
+        By, typer.Option(help="What days are summed by: series, station, town, kind or site.", metavar="GROUP")
+    ] = "station",
     json: Json = False,
 ) -> None:
     """Show coverage now (感知网络覆盖率) per town, kind and risk source, or completeness per day with --day."""

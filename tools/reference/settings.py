@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 from msgspec import inspect as kinds
 
+from alerting.register import Register
 from alerting.rules.packs import PackFile
 from alerting.settings import centre_kind
 from alerting.site import Site
@@ -27,6 +28,7 @@ _FILES: Final[dict[str, type[msgspec.Struct]]] = {
     "gateway.yaml": GatewaySettings,
     "centre.yaml": centre_kind(),
     "Site file": Site,
+    "Register": Register,
     "Device profile": Profile,
     "Device profile of another protocol": FieldProfile,
     "Rule pack": PackFile,
