@@ -142,12 +142,23 @@ def _others(plan: Scan) -> str:
     if plan.protocol == "modbus":
         return f"units other than {spans(plan.units)}; devices that ignore a read of holding register 0"
     if plan.protocol == "sdi12":
-        few = set(sdi12.ADDRESSES) - set(plan.addresses)
-        others = f"addresses {', '.join(sorted(few))}; " if few else ""
+        left = _ranges([address for address in sdi12.ADDRESSES if address not in plan.addresses])
+        others = f"addresses {left}; " if left else ""
         return f"{others}sensors that were silent once: none is asked twice; a second sensor with the same address"
     if plan.protocol == "dlt645":
         return "meters that do not answer when everybody is asked for the address (13h)"
     return "several devices on one line: they answer at once, and none can be told"
+
+
+def _ranges(addresses: Sequence[str]) -> str:
+    """Addresses of SDI-12 in their order, as people write them: ``3, D-Z, a-z``."""
+    parts: list[str] = []
+    for address in addresses:
+        if parts and ord(address) == ord(parts[-1][-1]) + 1:
+            parts[-1] = f"{parts[-1][0]}-{address}"
+        else:
+            parts.append(address)
+    return ", ".join(parts)
 
 
 def duration(seconds: float) -> str:
