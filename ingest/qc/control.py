@@ -13,12 +13,11 @@ from ingest.qc.lull import Lulls
 from ingest.qc.memory import Memory, Neighbours
 from ingest.qc.neighbourhood import Neighbourhood
 from ingest.qc.parameters import AnyTest
-from ingest.qc.rows import NEIGHBOUR_CHECKS, ROW_CHECKS, USUAL, Afterwards, Samples, Tolerance, out_of_tolerance
+from ingest.qc.rows import NEIGHBOUR_CHECKS, RANGE_CHECKS, USUAL, Afterwards, Samples, Tolerance, out_of_tolerance
 from telemetry.batch import F64, I64, U8, U16, Mask
 from telemetry.quality import Cause, Quality
 from telemetry.series import Series
 
-_SAMPLES_IN_A_FLAT_LINE: Final = 3
 _LEAST_MEMORY_NS: Final = 3600 * SECOND_NS
 _BLOCK_ROWS: Final = 16_384
 """Columns of a block stay in the cache of a core: 120 ns a row, against 230 in groups of 200,000."""
@@ -105,57 +104,68 @@ class QualityControl:
             tolerance=self._tolerance,
             now_ns=0,
         )
-        beside = self._compare(some, np.ones(len(rows), np.bool_), np.full(len(rows), -1))
-        self._lull(some, beside)
-        self._memory.judged(some.places[beside.newest], quality[rows][beside.newest], cause[rows][beside.newest])
+        number = np.full(len(rows), -1)
+        beside = self._compare(some, np.ones(len(rows), np.bool_), number)
+        self._lull(some.take(beside.rows), beside)
+        last = beside.rows[beside.is_last]
+        self._memory.judged(some.places[last], quality[rows[last]], cause[rows[last]])
 
     def _check(self, rows: Samples, start: int, quality: U8, cause: U16) -> None:
         block = np.s_[start : start + _BLOCK_ROWS]
         some = replace(rows, places=rows.places[block], time_ns=rows.time_ns[block], value=rows.value[block])
-        for check in ROW_CHECKS:
-            _note(check(some), quality[block], cause[block])
+        limits, at = self.limits, some.places
+        self._range(some, quality[block], cause[block])
         self._season(some, quality[block], cause[block])
-        watched = np.flatnonzero(self.limits.watched[some.places])
+        misdated = out_of_tolerance(some)
+        if misdated.any():
+            _doubt(np.flatnonzero(misdated), Cause.CLOCK, quality[block], cause[block])
+        watched = np.flatnonzero(limits.watched[at] & (quality[block] < Quality.BAD) & ~misdated)
         if len(watched):
             self._beside(some.take(watched), watched + start, quality, cause)
 
+    def _range(self, rows: Samples, quality: U8, cause: U16) -> None:
+        """Few rows lie outside the tightest limits, and only those are looked at more closely."""
+        at, limits = rows.places, self.limits
+        outside = np.flatnonzero((rows.value < limits.tight_low[at]) | (rows.value > limits.tight_high[at]))
+        if len(outside):
+            some = rows.take(outside)
+            for check in RANGE_CHECKS:
+                _note_at(check(some), outside, quality, cause)
+
     def _season(self, rows: Samples, quality: U8, cause: U16) -> None:
+        if not self.limits.is_seasonal:
+            return
         seasonal = np.flatnonzero(self.limits.seasonal[rows.places])
-        if len(seasonal):
-            at, months = rows.places[seasonal], month(rows.time_ns[seasonal])
-            _note_at(season(rows.value[seasonal], self.limits.usual[at, months]), seasonal, quality, cause)
+        at, months = rows.places[seasonal], month(rows.time_ns[seasonal])
+        _note_at(season(rows.value[seasonal], self.limits.usual[at, months]), seasonal, quality, cause)
 
     def _beside(self, rows: Samples, which: I64, quality: U8, cause: U16) -> None:
         """Check rows against others; ``which`` says where they stand in the columns of the group."""
-        trusted = ~out_of_tolerance(rows) & (quality[which] < Quality.BAD)
-        beside = self._compare(rows, trusted, which + self._rows)
+        beside = self._compare(rows, np.ones(len(which), np.bool_), which + self._rows)
+        rows, which = rows.take(beside.rows), which[beside.rows]
         for check in NEIGHBOUR_CHECKS:
             _note_at(check(rows, beside), which, quality, cause)
-        lull = self._lull(rows, beside)
-        _doubt(which[lull], Cause.FLATLINE, quality, cause)
+        _doubt(which[self._lull(rows, beside)], Cause.FLATLINE, quality, cause)
         _doubt(which[self._alone(rows, beside)], Cause.NEIGHBOURS, quality, cause)
         self._spikes(rows, beside, quality, cause)
-        self._memory.judged(rows.places[beside.newest], quality[which[beside.newest]], cause[which[beside.newest]])
+        last = which[beside.is_last]
+        self._memory.judged(rows.places[beside.is_last], quality[last], cause[last])
 
     def _compare(self, rows: Samples, trusted: Mask, number: I64) -> Neighbours:
-        gap_ns = self.limits.flat_ns[rows.places] / _SAMPLES_IN_A_FLAT_LINE
-        return self._memory.compare(rows.places, rows.time_ns, rows.value, trusted, gap_ns, number)
+        return self._memory.compare(rows.places, rows.time_ns, rows.value, trusted, self.limits.flat_gap_ns, number)
 
     def _lull(self, rows: Samples, beside: Neighbours) -> I64:
         """Rows of a signal that has hardly moved for a whole period."""
-        period_ns = self.limits.lull_ns[rows.places[beside.order]]
-        watched = beside.order[~np.isnan(period_ns)]
+        watched = np.flatnonzero(self.limits.lull_ns[rows.places] > 0)
         if not len(watched):
             return watched
-        at = rows.places[watched]
-        lull = self._lulls.find(
-            at, rows.time_ns[watched], rows.value[watched], self.limits.lull_ns[at], self.limits.lull_least[at]
-        )
-        return watched[lull]
+        at, limits = rows.places[watched], self.limits
+        columns = rows.time_ns[watched], rows.value[watched], beside.before_ns[watched]
+        return watched[self._lulls.find(at, *columns, limits.lull_ns, limits.lull_least)]
 
     def _alone(self, rows: Samples, beside: Neighbours) -> I64:
         """Newest rows of their series that stand alone among the stations in reach."""
-        asked = beside.newest[~np.isnan(self.limits.differs[rows.places[beside.newest]])]
+        asked = np.flatnonzero(beside.is_last & (self.limits.differs[rows.places] > 0))
         if not len(asked):
             return asked
         memory = self._memory
@@ -166,18 +176,18 @@ class QualityControl:
 
     def _spikes(self, rows: Samples, beside: Neighbours, quality: U8, cause: U16) -> None:
         """Flag the samples *before* these rows that are spikes now that their later neighbour is known."""
-        limits, order = self.limits, beside.order
-        at = rows.places[order]
-        found = spike(
-            beside.earlier[order], beside.before[order], rows.value[order], limits.spike[at], limits.spike_average[at]
+        limits, at = self.limits, rows.places
+        found = np.flatnonzero(
+            spike(beside.earlier, beside.before, rows.value, limits.spike[at], limits.spike_average[at])
         )
-        found &= rows.time_ns[order] - beside.before_ns[order] <= limits.beside_ns[at]
-        found &= beside.before_ns[order] - beside.earlier_ns[order] <= limits.beside_ns[at]
-        doubted = order[found]
-        here = beside.before_row[doubted] >= self._rows
-        rows_here = beside.before_row[doubted[here]] - self._rows
-        _doubt(rows_here, Cause.SPIKE, quality, cause)
-        self._later(rows.places[doubted[~here]], beside, doubted[~here])
+        if not len(found):
+            return
+        near_ns, before_ns = limits.beside_ns[at[found]], beside.before_ns[found]
+        near = rows.time_ns[found] - before_ns <= near_ns
+        found = found[near & (before_ns - beside.earlier_ns[found] <= near_ns)]
+        row = beside.before_row[found] - self._rows
+        _doubt(row[row >= 0], Cause.SPIKE, quality, cause)
+        self._later(at[found[row < 0]], beside, found[row < 0])
 
     def _later(self, at: NDArray[np.int32], beside: Neighbours, doubted: I64) -> None:
         if not len(at):
@@ -202,12 +212,9 @@ def _doubt(rows: I64, why: Cause, quality: U8, cause: U16) -> None:
 
 def _note_at(verdict: Verdict, which: I64, quality: U8, cause: U16) -> None:
     """Note verdicts about some of the rows."""
-    found = verdict.quality != Quality.UNCHECKED
+    found = np.flatnonzero(verdict.quality)
+    if not len(found):
+        return
     at = which[found]
     quality[at] = np.maximum(quality[at], verdict.quality[found])
     cause[at] |= verdict.cause[found]
-
-
-def _note(verdict: Verdict, quality: U8, cause: U16) -> None:
-    np.maximum(quality, verdict.quality, out=quality)
-    np.bitwise_or(cause, verdict.cause, out=cause)

@@ -22,6 +22,7 @@ from telemetry.quantity import QUANTITIES, Kind
 from telemetry.series import Series
 
 _FIRST_SIZE: Final = 1024
+_SAMPLES_IN_A_FLAT_LINE: Final = 3
 _ONE_PERIOD: Final = 1.5
 """Samples further apart than so many periods are not next to each other: one of them is missing in between."""
 
@@ -41,17 +42,24 @@ class Limits:
         self.danger_high: Mask = np.zeros(size, np.bool_)
         self.plausible_low: F64 = np.full(size, -np.inf)
         self.plausible_high: F64 = np.full(size, np.inf)
+        self.tight_low: F64 = np.full(size, -np.inf)
+        self.tight_high: F64 = np.full(size, np.inf)
+        """The tightest of the ranges."""
         self.rate_per_s: F64 = np.full(size, np.nan)
         self.step: F64 = np.full(size, np.nan)
         self.counts: Mask = np.zeros(size, np.bool_)
         self.modulus: F64 = np.full(size, np.nan)
         self.flat_ns: F64 = np.full(size, np.inf)
+        self.flat_gap_ns: F64 = np.full(size, np.inf)
+        """Longer than that without a sample ends a flat line."""
         self.spike: F64 = np.full(size, np.nan)
         self.spike_average: Mask = np.zeros(size, np.bool_)
         self.beside_ns: F64 = np.zeros(size)
         self.lull_ns: F64 = np.full(size, np.nan)
         self.lull_least: F64 = np.full(size, np.nan)
         self.seasonal: Mask = np.zeros(size, np.bool_)
+        self.is_seasonal = False
+        """Whether any series is."""
         self.usual: F64 = np.full((size, 12, 2), np.nan)
         """Lowest and highest by month."""
         self.differs: F64 = np.full(size, np.nan)
@@ -65,14 +73,17 @@ class Limits:
 
     def put(self, announced: Sequence[tuple[int, Series]]) -> None:
         """Take over the limits of announced series, each with its place."""
-        self._grow(1 + max((place for place, _ in announced), default=-1))
+        places = np.array([place for place, _ in announced], np.int64)
+        self._grow(1 + int(places.max(initial=-1)))
         blank = Limits(size=1)
+        for name, column in self._columns():
+            column[places] = getattr(blank, name)[0]
         for place, series in announced:
-            for name, column in self._columns():
-                column[place] = getattr(blank, name)[0]
             self._announced(place, series)
             for test in tests_of(series, self._site_tests):
                 self._set(place, test)
+        self.tight_low[places] = np.maximum(self.low, self.plausible_low)[places]
+        self.tight_high[places] = np.minimum(self.high, self.plausible_high)[places]
 
     def _announced(self, place: int, series: Series) -> None:
         self.low[place], self.high[place] = series.valid
@@ -93,12 +104,13 @@ class Limits:
                 self.rate_per_s[place], self.step[place] = per_s, step
             case FlatLine(seconds=seconds):
                 self.flat_ns[place] = seconds * SECOND_NS
+                self.flat_gap_ns[place] = self.flat_ns[place] / _SAMPLES_IN_A_FLAT_LINE
             case Spike(threshold=threshold, method=method):
                 self.spike[place], self.spike_average[place] = threshold, method == "average"
             case AttenuatedSignal(seconds=seconds, least=least):
                 self.lull_ns[place], self.lull_least[place] = seconds * SECOND_NS, least
             case Climatology(months=months, low=low, high=high):
-                self.seasonal[place] = True
+                self.seasonal[place] = self.is_seasonal = True
                 self.usual[place, np.array(months) - 1] = low, high
             case Neighbours(reach_km=reach_km, difference=difference, newest_s=newest_s):
                 self.reach_km[place], self.differs[place] = reach_km, difference

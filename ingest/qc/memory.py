@@ -1,6 +1,5 @@
 """The memory of quality control: the last trusted samples of every series, in arrays by place."""
 
-from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -13,21 +12,21 @@ _NO_ROW: Final = -1
 
 
 class Neighbours(NamedTuple):
-    """For each row the samples before it in its series, and since when its value has been the same.
+    """The rows that were compared, by series and time, shape (k,), and for each the samples before it in its series.
 
-    ``before`` is NaN where there is none, or where the row came too late to be compared; ``earlier`` is the one before
-    that. ``before_row`` is the number of the row that holds ``before``, -1 where nobody knows it. ``order`` are the
-    rows that were compared, by series and time, and ``newest`` those of them that are now the last of their series.
+    ``rows`` says where they stand in the columns that were given. ``before`` is NaN where there is none, ``earlier`` is
+    the sample before that, ``since_ns`` since when the value has been the same. ``before_row`` is the number of the row
+    that holds ``before``, -1 where nobody knows it. ``is_last`` marks the rows that are now the last of their series.
     """
 
+    rows: I64
     before_ns: I64
     before: F64
     since_ns: I64
     earlier_ns: I64
     earlier: F64
     before_row: I64
-    order: I64
-    newest: I64
+    is_last: Mask
 
 
 class Memory:
@@ -45,69 +44,50 @@ class Memory:
         self._before: F64 = np.full(0, np.nan)
 
     def compare(
-        self,
-        places: NDArray[np.int32],
-        time_ns: I64,
-        value: F64,
-        trusted: Mask,
-        longest_gap_ns: F64,
-        number: I64 | None = None,
+        self, places: NDArray[np.int32], time_ns: I64, value: F64, trusted: Mask, longest_gap_ns: F64, number: I64
     ) -> Neighbours:
-        """Find the neighbours of the trusted rows and remember the newest of each series; ``number`` names the rows.
+        """Find the neighbours of the trusted rows that are not late, and remember the newest of each series.
 
-        A gap longer than ``longest_gap_ns`` ends a run of equal values: nobody knows what happened in it.
+        A gap longer than ``longest_gap_ns`` (by place) ends a run of equal values: nobody knows what happened in it.
+        ``number`` names the rows.
         """
         self._grow(int(places.max(initial=-1)) + 1)
-        n = len(places)
-        found = Neighbours(
-            time_ns.copy(),
-            np.full(n, np.nan),
-            time_ns.copy(),
-            np.full(n, _NEVER_NS, np.int64),
-            np.full(n, np.nan),
-            np.full(n, _NO_ROW, np.int64),
-            np.zeros(0, np.int64),
-            np.zeros(0, np.int64),
-        )
         rows = np.flatnonzero(trusted & (time_ns > self.last_ns[places]))
-        if not len(rows):
-            return found
         rows = rows[_by_series_and_time(places[rows], time_ns[rows])]
-        names = np.full(len(rows), _NO_ROW) if number is None else number[rows]
-        return self._follow(rows, places[rows], time_ns[rows], value[rows], longest_gap_ns[rows], names, found)
+        return self._follow(rows, places[rows], time_ns[rows], value[rows], longest_gap_ns, number[rows])
 
     def judged(self, places: NDArray[np.int32], quality: U8, cause: U16) -> None:
         """Note what was found about the last samples of these series."""
         self.quality[places], self.cause[places] = quality, cause
 
     def _follow(
-        self,
-        rows: I64,
-        places: NDArray[np.int32],
-        time_ns: I64,
-        value: F64,
-        longest_gap_ns: F64,
-        names: I64,
-        found: Neighbours,
+        self, rows: I64, at: NDArray[np.int32], time_ns: I64, value: F64, longest_gap_ns: F64, number: I64
     ) -> Neighbours:
-        first = np.concatenate(([True], places[1:] != places[:-1]))
-        begins, at = np.flatnonzero(first), places[first]
-        before_ns, before, before_row = _after(
-            begins, (time_ns, value, names), (self.last_ns, self.last, self._row), at
+        new = at[1:] != at[:-1]
+        first, is_last = np.ones((2, len(at)), np.bool_)
+        first[1:], is_last[:-1] = new, new
+        begins = None if new.all() else np.flatnonzero(first)
+        before_ns, before, before_row = (
+            _after(begins, column, kept, at)
+            for column, kept in ((time_ns, self.last_ns), (value, self.last), (number, self._row))
         )
-        earlier_ns, earlier = _after(begins, (before_ns, before), (self._before_ns, self._before), at)
-        moved = (value != before) | (time_ns - before_ns > longest_gap_ns)
-        since_ns = np.where(moved, time_ns, self._since_ns[places])
-        start = np.maximum.accumulate(np.where(moved | first, np.arange(len(rows)), 0))
-        since_ns = since_ns[start]
-        columns = (before_ns, before, since_ns, earlier_ns, earlier, before_row)
-        for column, kept in zip(found, columns, strict=False):
-            column[rows] = kept
-        last = np.concatenate((first[1:], [True]))
-        at = places[last]
-        self.last_ns[at], self.last[at], self._since_ns[at] = time_ns[last], value[last], since_ns[last]
-        self._before_ns[at], self._before[at], self._row[at] = before_ns[last], before[last], names[last]
-        return found._replace(order=rows, newest=rows[last])
+        earlier_ns, earlier = (
+            _after(begins, column, kept, at) for column, kept in ((before_ns, self._before_ns), (before, self._before))
+        )
+        moved = (value != before) | (time_ns - before_ns > longest_gap_ns[at])
+        since_ns = np.where(moved, time_ns, self._since_ns[at])
+        if begins is not None:
+            since_ns = since_ns[np.maximum.accumulate(np.where(moved | first, np.arange(len(at)), 0))]
+        found = Neighbours(rows, before_ns, before, since_ns, earlier_ns, earlier, before_row, is_last)
+        self._keep(at, time_ns, value, number, found)
+        return found
+
+    def _keep(self, at: NDArray[np.int32], time_ns: I64, value: F64, number: I64, found: Neighbours) -> None:
+        last = np.s_[:] if found.is_last.all() else found.is_last
+        at = at[last]
+        self.last_ns[at], self.last[at], self._row[at] = time_ns[last], value[last], number[last]
+        self._before_ns[at], self._before[at] = found.before_ns[last], found.before[last]
+        self._since_ns[at] = found.since_ns[last]
 
     def _grow(self, size: int) -> None:
         missing = size - len(self.last)
@@ -132,15 +112,15 @@ _BLANK: Final = {
 """What is remembered of a series that nothing was heard of."""
 
 
-def _after(
-    begins: I64, columns: Sequence[NDArray[Any]], kept: Sequence[NDArray[Any]], places: NDArray[np.int32]
-) -> list[NDArray[Any]]:
-    """The columns moved on by one row within each series, with what is remembered before its first."""
-    moved = []
-    for column, memory in zip(columns, kept, strict=True):
-        shifted = np.concatenate((column[:1], column[:-1]))
-        shifted[begins] = memory[places]
-        moved.append(shifted)
+def _after(begins: I64 | None, column: NDArray[Any], kept: NDArray[Any], at: NDArray[np.int32]) -> NDArray[Any]:
+    """A column moved on by one row within each series, with what is remembered before its first.
+
+    ``begins`` are the first rows; None: each row is that of another series.
+    """
+    if begins is None:
+        return kept[at]
+    moved = np.concatenate((column[:1], column[:-1]))
+    moved[begins] = kept[at[begins]]
     return moved
 
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from ingest.qc.checks import (
     SECOND_NS,
     Verdict,
-    clock,
     counted,
     flat_line,
     gross_range,
@@ -82,10 +81,6 @@ def out_of_tolerance(rows: Samples) -> Mask:
     return out_of_time(rows.time_ns, rows.now_ns, rows.tolerance.ahead_ns, rows.tolerance.behind_ns)
 
 
-def _clock(rows: Samples) -> Verdict:
-    return clock(rows.time_ns, rows.now_ns, rows.tolerance.ahead_ns, rows.tolerance.behind_ns)
-
-
 def _rate(rows: Samples, beside: Neighbours) -> Verdict:
     limits, at = rows.limits, rows.places
     before, counts = beside.before, limits.counts[at]
@@ -100,7 +95,7 @@ def _flat(rows: Samples, beside: Neighbours) -> Verdict:
     return flat_line(rows.time_ns, beside.since_ns, rows.limits.flat_ns[rows.places])
 
 
-ROW_CHECKS: Final[tuple[Callable[[Samples], Verdict], ...]] = (_range, _plausible, _clock)
-"""Checks that need only the row itself."""
+RANGE_CHECKS: Final[tuple[Callable[[Samples], Verdict], ...]] = (_range, _plausible)
+"""Checks that need only the value, made of those outside the tightest of their limits."""
 NEIGHBOUR_CHECKS: Final[tuple[Callable[[Samples, Neighbours], Verdict], ...]] = (_rate, _flat)
 """Checks against the sample before; what the first ones found BAD or out of time is no such sample."""

@@ -56,7 +56,9 @@ def test_rate_of_change_agrees_with_qartod(steps, rate):
     value = np.array([reading for reading, _ in steps])
     time_ns = START_NS + np.cumsum([seconds for _, seconds in steps]) * SECOND_NS
     n = len(value)
-    before = Memory().compare(np.zeros(n, np.int32), time_ns, value, np.ones(n, np.bool_), np.full(n, np.inf))
+    before = Memory().compare(
+        np.zeros(n, np.int32), time_ns, value, np.ones(n, np.bool_), np.full(1, np.inf), np.arange(n)
+    )
     assert np.isnan(before.before[0])
     quality, _ = rate_of_change(time_ns, value, before.before_ns, before.before, np.full(n, rate), np.zeros(n))
     expected = qartod.rate_of_change_test(value, time_ns.astype("datetime64[ns]"), rate)
@@ -82,14 +84,16 @@ def test_neighbours_are_those_that_a_loop_finds(rows, cuts, gap_s):
         time_ns = np.array([row[1] for row in group], np.int64) * SECOND_NS
         value = np.array([row[2] for row in group])
         trusted = np.array([row[3] for row in group])
-        found = memory.compare(places, time_ns, value, trusted, np.full(len(group), gap_s * 1e9))
+        found = memory.compare(places, time_ns, value, trusted, np.full(5, gap_s * 1e9), np.arange(len(group)))
+        before_ns, before, since_ns = time_ns.copy(), np.full(len(group), np.nan), time_ns.copy()
+        before_ns[found.rows], before[found.rows], since_ns[found.rows] = found.before_ns, found.before, found.since_ns
         expected = by_loop(group, last, gap_s)
-        np.testing.assert_array_equal(found.before, [row[1] for row in expected])
-        comparable = ~np.isnan(found.before)
+        np.testing.assert_array_equal(before, [row[1] for row in expected])
+        comparable = ~np.isnan(before)
         np.testing.assert_array_equal(
-            found.before_ns[comparable], np.array([row[0] for row in expected])[comparable] * SECOND_NS
+            before_ns[comparable], np.array([row[0] for row in expected])[comparable] * SECOND_NS
         )
-        np.testing.assert_array_equal(found.since_ns, [row[2] * SECOND_NS for row in expected])
+        np.testing.assert_array_equal(since_ns, [row[2] * SECOND_NS for row in expected])
 
 
 def by_loop(group, last, gap_s):
