@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from alerting.heights import load_constants
 from ingest.derived import constituents
 from ingest.derived.tide import Constants, Constituent, predict, unknown
-from petrel.cli import app
+from petrel.commands.tide import app
 from petrel.sites import places
 from simulators.scenario import load_scenario
 from simulators.world import sea
@@ -99,7 +99,7 @@ def test_the_constants_of_the_default_site_are_those_of_its_simulated_coast():
 
 
 def run(*arguments: str):
-    return CliRunner().invoke(app, ["tide", "fit", *arguments], catch_exceptions=True)
+    return CliRunner().invoke(app, ["fit", *arguments], catch_exceptions=True)
 
 
 def record(path: Path, days: int) -> Path:
