@@ -95,8 +95,8 @@ _TABLE: Final = (
     Quantity("rain_amount", "mm", "雨量", "Rain amount"),
     Quantity("permanganate_index", "mg/L", "高锰酸盐指数", "Permanganate index"),
     Quantity("total_phosphorus", "mg/L", "总磷", "Total phosphorus"),
-    # What the centre derives from others (docs/reference/derived.md). Names of their own: a rule that looks at a
-    # measured quantity never meets its mean beside it.
+)
+_DERIVED: Final = (
     Quantity("wind_speed_mean", "m/s", "平均风速", "Mean wind speed"),
     Quantity("wind_vector_speed", "m/s", "矢量平均风速", "Vector mean wind speed"),
     Quantity("wind_direction_mean", "deg", "平均风向", "Mean wind direction", Kind.DIRECTION),
@@ -115,4 +115,7 @@ _TABLE: Final = (
     Quantity("completeness", "%", "数据完整率", "Completeness"),
 )
 
-QUANTITIES: Final[dict[str, Quantity]] = {quantity.name: quantity for quantity in _TABLE}
+DERIVED: Final = frozenset(quantity.name for quantity in _DERIVED)
+"""What the centre derives from what instruments measure (docs/reference/derived.md). Names of their own: a rule that
+looks at a measured quantity never meets its mean beside it."""
+QUANTITIES: Final[dict[str, Quantity]] = {quantity.name: quantity for quantity in (*_TABLE, *_DERIVED)}
