@@ -19,11 +19,14 @@ FULL = 100.0
 
 
 @st.composite
-def gauges(draw: st.DrawFn) -> tuple[list[int], list[float]]:
-    """Minutes with a sample, and tips of 0.1 mm before each; a counter that starts again at 100 mm."""
-    minutes = sorted(draw(st.sets(st.integers(0, 240), min_size=2, max_size=60)))
+def gauges(draw: st.DrawFn) -> tuple[int, list[int], list[float]]:
+    """Period in minutes, minutes with a sample, tips of 0.1 mm before each; a counter that starts again at 100 mm."""
+    step = draw(st.sampled_from([1, 5]))
+    phase = draw(st.integers(0, step - 1))
+    polls = draw(st.sets(st.integers(0, 240 // step), min_size=2, max_size=60))
+    minutes = sorted(phase + step * poll for poll in polls)
     tips = draw(st.lists(st.integers(0, 8), min_size=len(minutes), max_size=len(minutes)))
-    return minutes, tips
+    return step, minutes, tips
 
 
 def window_of(minutes: list[int], counter: np.ndarray, chunks: list[list[int]]) -> Window:
@@ -44,7 +47,7 @@ def window_of(minutes: list[int], counter: np.ndarray, chunks: list[list[int]]) 
 
 
 def gain_of(
-    minutes: list[int], counter: np.ndarray, chunks: list[list[int]], at: int, length: int
+    step: int, minutes: list[int], counter: np.ndarray, chunks: list[list[int]], at: int, length: int
 ) -> tuple[float, int]:
     time_ns = (BEGIN + np.array(minutes)) * MINUTE_NS
     n = len(minutes)
@@ -53,7 +56,7 @@ def gain_of(
         np.array([7]),
         np.array([(BEGIN + at) * MINUTE_NS]),
         np.array([length * MINUTE_NS]),
-        np.array([MINUTE_NS]),
+        np.array([step * MINUTE_NS]),
         samples,
     )
     total, count, _ = gained(window_of(minutes, counter, chunks), "rain_total", between)[0]
@@ -64,9 +67,9 @@ def gain_of(
 @settings(max_examples=60, deadline=None)
 def test_rain_is_what_tipped_between_the_samples_however_the_rows_come(gauge, at, length, data):
     """The tips between the sample at the beginning and the newest one, whatever the chunks and their order."""
-    minutes, tips = gauge
+    step, minutes, tips = gauge
     counter = np.round(np.cumsum(tips) * 0.1 % FULL, 6)
-    base = max((m for m in minutes if at - length - 1.5 <= m <= at - length), default=None)
+    base = max((m for m in minutes if at - length - 1.5 * step <= m <= at - length), default=None)
     last = max((m for m in minutes if at - length < m <= at), default=None)
     expected = 0.0
     if last is not None:
@@ -74,8 +77,8 @@ def test_rain_is_what_tipped_between_the_samples_however_the_rows_come(gauge, at
         expected = sum(tip for m, tip in zip(minutes, tips, strict=True) if begin < m <= last) * 0.1
     order = data.draw(st.permutations(range(len(minutes))))
     cut = data.draw(st.integers(1, len(minutes)))
-    whole = gain_of(minutes, counter, [list(range(len(minutes)))], at, length)
-    parts = gain_of(minutes, counter, [order[:cut], order[cut:]] if cut < len(minutes) else [order], at, length)
+    whole = gain_of(step, minutes, counter, [list(range(len(minutes)))], at, length)
+    parts = gain_of(step, minutes, counter, [order[:cut], order[cut:]] if cut < len(minutes) else [order], at, length)
     assert whole == parts
     assert math.isclose(whole[0], expected, abs_tol=1e-6)
     assert whole[1] == sum(1 for m in minutes if last is not None and at - length < m <= at)

@@ -132,3 +132,44 @@ async def test_a_series_that_is_announced_later_is_derived_from_then_on(tmp_path
         await place.tick(START_NS + 2 * HOUR_NS + LATE_NS)
         assert place.stored("rv-1", "level-rise-30min", "rise_rate")[120] == pytest.approx(0.5)
         assert place.stored("st-1", "rain-1h", "rain_sum")[120] == pytest.approx(12.0)
+
+
+async def test_one_late_row_changes_every_moment_whose_window_holds_it(place):
+    rain = identity("st-1", "rain", "rain_total")
+    async with place.running(START_NS):
+        time_ns = minutes(0, 180)
+        kept = np.delete(time_ns, 100)
+        await place.send(rain, kept, counter(kept))
+        for minute in range(5, 185, 5):
+            await place.tick(START_NS + minute * MINUTE_NS + LATE_NS)
+        share = place.stored("st-1", "rain-1h", "completeness")
+        assert {minute for minute, found in share.items() if minute > 65 and found < 100} == set(range(100, 160, 5))
+        await place.send(rain, time_ns[100:101], counter(time_ns[100:101]))
+        await place.settled()
+        share = place.stored("st-1", "rain-1h", "completeness")
+        assert [found for minute, found in share.items() if minute > 65] == [100.0] * 23
+
+
+async def test_a_counter_that_speaks_again_right_after_a_moment_had_not_gained_by_then(place):
+    """The hot window knows the gain of the gap already; live values must not differ from those computed later."""
+    rain = identity("st-1", "rain", "rain_total")
+    async with place.running(START_NS):
+        before = minutes(0, 60)
+        await place.send(rain, before, counter(before))
+        await place.tick(START_NS + HOUR_NS + LATE_NS)
+        after = START_NS + 3 * HOUR_NS + np.array([20]) * SECOND_NS
+        await place.send(rain, after, counter(minutes(180, 180)))
+        await place.tick(START_NS + 3 * HOUR_NS + LATE_NS)
+        await place.settled()
+        assert place.stored("st-1", "rain-3h", "rain_sum")[180] == pytest.approx(12.0)
+
+
+async def test_after_a_restart_the_last_rows_of_before_still_count(place):
+    """Rows that came within the lateness are in commits that the cursor has passed, and no new row follows them."""
+    async with place.running(START_NS):
+        await feed(place, 0, 64)
+        await place.tick(START_NS + HOUR_NS + LATE_NS)
+    place.epoch += 1
+    async with place.running(START_NS + 3 * HOUR_NS):
+        await place.settled()
+        assert place.stored("st-1", "rain-5min", "rain_sum")[65] == pytest.approx(0.8)
