@@ -204,14 +204,34 @@ def test_the_journal_lets_go_what_the_engine_has_passed_and_the_server_has_on_it
     assert store.tally(SOURCE, 3) == Tally(rows=2, distinct=2, missing=0)
     with pytest.raises(StoreError, match="commits up to 3 are past"):
         store.tally(SOURCE, 2)
+
+
+def test_what_the_engine_has_passed_stays_until_the_server_has_it_on_its_disk(place):
+    store = place.open()
+    for seq in range(1, 4):
+        store.commit([batch(seq, [float(seq), 1.0], time_ns=START_NS + seq * SECOND_NS)])
+        place.time.now_s += 6.0
+    store.passed(3)
+    store.commit([])
+    assert [commit.number for commit in store.rows_after(0)] == [3], "twelve seconds are enough, six are not"
+
+
+def test_layers_outlive_the_commits_that_made_them(place):
+    store = place.open()
+    for seq in range(1, 5):
+        store.commit([batch(seq, [float(seq), 1.0], time_ns=START_NS + seq * SECOND_NS)])
+    store.passed(4)
+    place.time.now_s += 30.0
+    store.commit([])
+    assert list(store.rows_after(0)) == []
     store = place.again()
-    late = batch(5, [9.0, 9.0], time_ns=START_NS + 2 * SECOND_NS)
+    late = batch(5, [-9.0, 9.0], time_ns=START_NS + 2 * SECOND_NS)
     assert store.commit([late]).number == 5
     place.time.now_s += 30.0
     store.commit([])
     place.server.show()
-    series = int(ids("a")[0])
-    assert store.points(series, 0, 2**62).value.tolist() == [1.0, 9.0, 3.0, 4.0], "layers outlive their commits"
+    assert store.points(int(ids("a")[0]), 0, 2**62).value.tolist() == [1.0, -9.0, 3.0, 4.0]
+    assert (store.count(), store.distinct_count()) == (10, 8), "beside the former rows, in a layer of their own"
 
 
 def test_a_lost_journal_goes_on_above_what_the_server_has(place):

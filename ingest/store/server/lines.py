@@ -7,6 +7,7 @@ The text is made by one formatting of all rows of a kind: line by line costs fiv
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from itertools import chain
 from typing import Final, NamedTuple
 
@@ -57,6 +58,7 @@ def _formatted(rows: Rows, head: np.ndarray, *, with_value: bool, with_cause: bo
     return (line * len(rows)) % tuple(chain.from_iterable(zip(*columns, strict=True)))
 
 
+@lru_cache(maxsize=65_536)
 def _head(measurement: str, series: int, layer: int, names: Names | None) -> str:
     tags = (
         {"series": str(series)} | ({} if names is None else names._asdict()) | ({"layer": str(layer)} if layer else {})

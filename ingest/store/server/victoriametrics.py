@@ -6,8 +6,10 @@ of 0 is taken for now. Values of one block share a decimal exponent: 13 digits b
 """
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import count
 from typing import Final
 
 import msgspec
@@ -68,6 +70,7 @@ class VictoriaMetrics:
     def __init__(self, address: Address) -> None:
         self._connection = Connection(address)
         self._name = re.escape(address.measurement).replace("\\", "\\\\")
+        self._asked = count(time.monotonic_ns())
 
     def incarnation(self) -> str:
         """When it was started; raises StoreOpenError for flags with which rows would be lost or doubled."""
@@ -118,11 +121,12 @@ class VictoriaMetrics:
         """End all connections."""
         self._connection.close()
 
-    def _metric(self, field: str) -> str:
-        return f'{{__name__=~"{self._name}_{field}"}}'
+    def _metric(self, field: str, chosen: str = "") -> str:
+        """A selector of ours. It is another each time: the server remembers for ten seconds which series one finds."""
+        return f'{{__name__=~"{self._name}_({field})",series!="{next(self._asked)}"{chosen}}}'
 
     def _export(self, chosen: str, start_ms: int, last_ms: int) -> Rows:
-        selector = f'{{__name__=~"{self._name}_(value|quality|cause)"{chosen}}}'
+        selector = self._metric("value|quality|cause", chosen)
         form = {"match[]": selector, "start": f"{start_ms / 1000:.3f}", "end": f"{last_ms / 1000:.3f}"}
         found: dict[tuple[int, int], dict[str, Field]] = {}
         for line in self._connection.post("/api/v1/export", form).content.splitlines():
