@@ -25,7 +25,7 @@ class PastHours:
     maximum: F64
     by_quality: I64
 
-    def take(self, chosen: Mask) -> "PastHours":
+    def take(self, chosen: Mask | I64) -> "PastHours":
         """Some of the hours."""
         return PastHours(
             slots=self.slots[chosen],

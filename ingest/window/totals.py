@@ -9,13 +9,13 @@ What somebody pours into a gauge to test it is no rain: rows that say so (BAD, M
 gained up to each of them, so that the next usable row is measured from the last of them. Late ones are left away.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ingest.window.grid import NEVER, Cells, Grid, Rows, Span, grown, write
+from ingest.window.pieces import Pieces, apart, greatest, rank_of
 from telemetry.batch import F64, I64, U8, Mask
 from telemetry.quality import Quality
 from telemetry.span import MILLISECOND_NS, MINUTE_NS
@@ -27,33 +27,13 @@ _MOST_ROLLED: Final = 0.5
 """A fall of the counter is a rollover only when it gained less than this part of its range, else a reset."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Pieces:
-    """Rows of one series and minute together, arrays of shape (k,)."""
-
-    row: I64
-    minute: I64
-    first: F64
-    last: F64
-    first_ns: I64
-    last_ns: I64
-    inner: F64
-    """Gain between the first and the last."""
-    count: I64
-    suspect: I64
-    by_hand: Mask
-    """Whether the first was made by hand."""
-
-    def take(self, chosen: Mask) -> "_Pieces":
-        return _Pieces(*(getattr(self, name)[chosen] for name in self.__slots__))
-
-
 class TotalGrid(Grid):
     """Running sums of the gains of totalisers; the first and last reading of every minute serve late rows."""
 
     def __init__(self, minutes: int, quantity: str) -> None:
         super().__init__(minutes)
         self._most = MOST.get(quantity, (np.inf, 0.0))
+        self._most_by_minute = greatest(self._most, np.arange(minutes + 1))
         self._modulus: F64 = np.zeros(0)
         self._last: F64 = np.zeros((0, minutes))
         self._to_first: NDArray[np.uint64] = np.zeros((0, minutes), np.uint64)
@@ -85,20 +65,31 @@ class TotalGrid(Grid):
         if not late.any():
             return
         pieces = self._pieces(rows.take(late))
-        rank = _rank(pieces.row)
+        rank = rank_of(pieces.row)
         for turn in range(int(rank.max()) + 1):
             self._amend(pieces.take(rank == turn))
+        row, newest = pieces.row, np.append(rank[1:] == 0, True)
+        hollow = newest & np.isnan(self._last[row, self.filled[row] % self.minutes])  # the only one was taken back
+        self.filled[row[hollow]] = pieces.minute[hollow]
 
     def _gain(self, row: I64, before: F64, after: F64, minutes: I64) -> F64:
         """Gain between two readings of a counter; 0 across a reset; NaN in is 0 out."""
-        modulus = self._modulus[row]
-        gain = after - before
-        fell = gain < 0
-        gain = np.where(fell & ~np.isnan(modulus), np.mod(gain, modulus), gain)
-        scale, power = self._most
-        most = scale * ((np.maximum(minutes, 0) + 1) / 60) ** power
-        most = np.where(fell, np.minimum(most, modulus * _MOST_ROLLED), most)
+        gain: F64 = after - before
+        most = self._most_in(minutes)
+        fell = np.flatnonzero(gain < 0)
+        if len(fell):
+            modulus = self._modulus[row[fell]]
+            gain[fell] = np.where(np.isnan(modulus), gain[fell], np.mod(gain[fell], modulus))
+            most[fell] = np.minimum(most[fell], modulus * _MOST_ROLLED)
         return np.where((gain >= 0) & (gain <= most), gain, 0.0)
+
+    def _most_in(self, minutes: I64) -> F64:
+        """The greatest gain that is believed over gaps of minutes; looked up, since a power costs 40 ns."""
+        most = self._most_by_minute[np.clip(minutes, 0, self.minutes)]
+        long = np.flatnonzero(minutes > self.minutes)
+        if len(long):
+            most[long] = greatest(self._most, minutes[long])
+        return most
 
     def joint(self, row: I64, minute: I64) -> I64:
         """As in Grid: the gain of a gap that reaches beyond the minute belongs to what comes after it."""
@@ -111,9 +102,11 @@ class TotalGrid(Grid):
         before = np.where(same, np.append(np.nan, value[:-1]), np.nan)
         return self._gain(row, before, value, np.append(0, np.diff(hour)) * 60)
 
-    def _pieces(self, rows: Rows) -> _Pieces:
+    def _pieces(self, rows: Rows) -> Pieces:
         minute = rows.time_ns // MINUTE_NS
         same = np.append(False, (rows.row[1:] == rows.row[:-1]) & (minute[1:] == minute[:-1]))
+        if not same.any():
+            return apart(rows, minute)
         at = np.flatnonzero(~same)
         end = np.append(at[1:], len(minute)) - 1
         before = np.append(np.nan, rows.value[:-1])
@@ -121,7 +114,7 @@ class TotalGrid(Grid):
         within = np.where(same & ~by_hand, before, np.nan)
         inner = self._gain(rows.row, within, rows.value, np.zeros(len(minute), np.int64))
         suspect = (rows.quality == Quality.SUSPECT).astype(np.int64)
-        return _Pieces(
+        return Pieces(
             rows.row[at],
             minute[at],
             rows.value[at],
@@ -138,20 +131,25 @@ class TotalGrid(Grid):
         pieces = self._pieces(rows)
         fresh = np.append(True, pieces.row[1:] != pieces.row[:-1])
         filled = self.filled[pieces.row]
-        before = np.where(fresh, self._last[pieces.row, filled % self.minutes], np.append(0.0, pieces.last[:-1]))
+        held = self._last[pieces.row, filled % self.minutes]
+        before = np.where(fresh, held, np.append(0.0, pieces.last[:-1]))
         since = np.where(fresh, filled, np.append(0, pieces.minute[:-1]))
         before = np.where((since == NEVER) | pieces.by_hand, np.nan, before)
         entry = self._gain(pieces.row, before, pieces.first, pieces.minute - since)
         self.append(Cells(pieces.row, pieces.minute, entry + pieces.inner, pieces.count, pieces.suspect), entry)
-        self._keep(pieces, since != pieces.minute, np.ones(len(pieces.row), np.bool_))
+        first = (since != pieces.minute) | (fresh & np.isnan(held))
+        self._keep(pieces, first, np.ones(len(pieces.row), np.bool_))
 
     def _first(self, row: I64, column: I64) -> tuple[F64, NDArray[np.uint16]]:
         """The first reading of minutes, and its milliseconds."""
         bits = self._last[row, column].view(np.uint64) ^ self._to_first[row, column]
         return bits.view(np.float64), self._last_ms[row, column] ^ self._to_first_ms[row, column]
 
-    def _keep(self, pieces: _Pieces, first: Mask, last: Mask) -> None:
+    def _keep(self, pieces: Pieces, first: Mask, last: Mask) -> None:
         """Remember the first and the last reading of minutes where they are new ones."""
+        if pieces.first is pieces.last and first.all() and last.all():
+            self._keep_single(pieces)
+            return
         row, column, begin_ns = pieces.row, pieces.minute % self.minutes, pieces.minute * MINUTE_NS
         first_value, first_ms = self._first(row, column)
         first_value = np.where(first, pieces.first, first_value)
@@ -163,6 +161,17 @@ class TotalGrid(Grid):
         self._last_ms[at] = (pieces.last_ns[last] - begin_ns[last]) // MILLISECOND_NS
         write(self._to_first, (row, column), first_value.view(np.uint64) ^ self._last[row, column].view(np.uint64))
         write(self._to_first_ms, (row, column), first_ms ^ self._last_ms[row, column])
+
+    def _keep_single(self, pieces: Pieces) -> None:
+        """The usual case: each reading is the first and the last of its minute."""
+        at = pieces.row, pieces.minute % self.minutes
+        marked = pieces.by_hand
+        if marked.any():
+            self._by_hand[at[0][marked], at[1][marked]] = pieces.minute[marked]
+        self._last[at] = pieces.last
+        self._last_ms[at] = (pieces.last_ns - pieces.minute * MINUTE_NS) // MILLISECOND_NS
+        write(self._to_first, at, np.zeros(len(marked), np.uint64))
+        write(self._to_first_ms, at, np.zeros(len(marked), np.uint16))
 
     def _read(self, row: I64, minute: I64, alone: Span) -> F64:
         return self._last[row, minute % self.minutes]
@@ -181,8 +190,8 @@ class TotalGrid(Grid):
 
     def withdraw(self, rows: Rows) -> None:
         """Take back usable readings (in their former quality) that were the only ones of their minutes."""
-        for turn in range(int(_rank(rows.row).max(initial=-1)) + 1):
-            chosen = rows.take(_rank(rows.row) == turn)
+        for turn in range(int(rank_of(rows.row).max(initial=-1)) + 1):
+            chosen = rows.take(rank_of(rows.row) == turn)
             self._withdraw(chosen.row, chosen.time_ns // MINUTE_NS, chosen.quality == Quality.SUSPECT)
 
     def _withdraw(self, row: I64, minute: I64, suspect: Mask) -> None:
@@ -211,7 +220,7 @@ class TotalGrid(Grid):
         none = np.zeros(int(some.sum()), np.int64)
         self.amend(Cells(row[some], minute[some] + 1, amount[some], none, none))
 
-    def _amend(self, pieces: _Pieces) -> None:
+    def _amend(self, pieces: Pieces) -> None:
         """Put one piece per series between its neighbours."""
         row, minute, column = pieces.row, pieces.minute, pieces.minute % self.minutes
         here, before, after = self._neighbours(row, minute)
@@ -262,10 +271,3 @@ class TotalGrid(Grid):
         before = np.where(filled & (minutes < offset), minutes, NEVER).max(axis=1)
         after = np.where(filled & (minutes > offset), minutes, -NEVER).min(axis=1)
         return here, before, np.where(after == -NEVER, NEVER, after)
-
-
-def _rank(row: I64) -> I64:
-    """How many equal rows stand before each in a sorted array; shape (n,) -> (n,)."""
-    first = np.append(True, row[1:] != row[:-1])
-    begin = np.maximum.accumulate(np.where(first, np.arange(len(row)), 0))
-    return np.arange(len(row)) - begin

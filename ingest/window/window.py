@@ -24,6 +24,8 @@ from telemetry.series import Series
 from telemetry.span import HOUR_NS, MINUTE_NS, SECOND_NS
 
 MINUTES: Final = 2880
+_BLOCK_ROWS: Final = 32_768
+"""Columns of a block stay in the cache of a core."""
 
 
 class Window:
@@ -135,7 +137,9 @@ class Window:
         order = np.lexsort((time_ns, slots))
         change = (np.diff(slots[order]) != 0) | (np.diff(time_ns[order]) != 0)
         order = order[np.append(change, True)]
-        self._take(Rows(slots[order], time_ns[order], value[order], quality[order]), cause[order])
+        for at in range(0, len(order), _BLOCK_ROWS):
+            part = order[at : at + _BLOCK_ROWS]
+            self._take(Rows(slots[part], time_ns[part], value[part], quality[part]), cause[part])
 
     def _take(self, rows: Rows, cause: U16) -> None:
         """Take in rows that are sorted by slot and time, no two of one slot and time."""
@@ -205,11 +209,13 @@ class Window:
         self.outdated.update(rows.row[~fits].tolist())
         for index in np.unique(grid_of[fits & (grid_of >= 0)]).tolist():
             mine = fits & (grid_of == index)
-            chosen = Rows(self._row_of[rows.row[mine]], rows.time_ns[mine], rows.value[mine], rows.quality[mine])
+            part = rows.take(mine)
+            chosen = Rows(self._row_of[part.row], part.time_ns, part.value, part.quality)
             grid, hours = self._grids[self._names[index]], self._hours[self._names[index]]
             hours.spoil(chosen)
-            if wanted[mine].any():
-                put(grid, hours, chosen.take(wanted[mine]), self.usable_ns[rows.row[mine]][wanted[mine]])
+            useful = wanted[mine]
+            if useful.any():
+                put(grid, hours, chosen.take(useful), self.usable_ns[part.row][useful])
 
     def _in_time(self, rows: Rows, grid_of: I64) -> Mask:
         """Whether each row is not older than the window of its series, these rows being in it."""
@@ -241,6 +247,10 @@ class Window:
     def each_hour(self, quantity: str, slots: I64, at_ns: I64, hours: int) -> Hourly:
         """Every hour up to that of ``at_ns``, 60 days at most; (n,) -> (n, hours)."""
         return self._hours[quantity].each(self._row_of[slots], at_ns // HOUR_NS, hours)
+
+    def summed(self) -> I64:
+        """Identities of the series that have sums."""
+        return self._ids[self._grid_of >= 0]
 
     @property
     def nbytes(self) -> int:
