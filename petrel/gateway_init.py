@@ -10,8 +10,10 @@ from typing import Final, TypeVar
 import typer
 
 from edge_agent.lines.line import LineDownError
+from gateway.settings import load_gateway
 from gateway.tools import ports
-from gateway.tools.init import Draft, Member, Place, unfit, write
+from gateway.tools.add import add
+from gateway.tools.init import Bus, Draft, Member, Place, unfit, write
 from gateway.tools.scan import scan
 from gateway.tools.scan_plan import Found, Scan, empty
 from gateway.tools.target import Reach
@@ -56,10 +58,13 @@ class Given:
     period_s: float
     ask: bool
     force: bool
+    add: bool
 
 
-def set_up(given: Given) -> Draft:
-    """Ask, scan and write; raises CommandError and SettingsError."""
+def set_up(given: Given) -> str:
+    """Ask, scan and write; gives what was done. Raises CommandError and SettingsError."""
+    if given.add:
+        return _added(given)
     if given.file.exists() and not given.force:
         raise CommandError(f"{given.file}: exists already, expected a new file (--force writes over it)", code=2)
     asker = Asker(given.ask)
@@ -67,18 +72,44 @@ def set_up(given: Given) -> Draft:
     node = asker.text("--node", given.node, "This gateway 网关代号", "gw-1", _name)
     broker = asker.text("--broker", given.broker, "Broker 消息服务器", "mqtt://127.0.0.1:1883", _broker)
     place = _place(given, asker)
+    bus = _bus(given, asker, place.id)
+    with in_one_line(OSError):
+        write(Draft(site=site, node=node, broker=broker, place=place, bus=bus), given.file)
+    return f"{len(bus.members)} devices written"
+
+
+def _added(given: Given) -> str:
+    """Another bus for a file that exists."""
+    told = {
+        "--site": given.site,
+        "--node": given.node,
+        "--broker": given.broker,
+        "--lat": given.lat,
+        "--lon": given.lon,
+    }
+    if here := [option for option, value in told.items() if value is not None]:
+        raise CommandError(f"{', '.join(here)} with --add, expected the file's own", code=2)
+    stations = [station.id for station in load_gateway(given.file).settings.stations]
+    asker = Asker(given.ask)
+    usual = stations[0] if len(stations) == 1 else None
+    among = partial(_one_of, stations)
+    station = asker.text("--station", given.station, f"Station 测站代号 ({', '.join(stations)})", usual, among)
+    bus = _bus(given, asker, station)
+    with in_one_line(OSError):
+        name = add(bus, given.file)
+    return f"{len(bus.members)} devices added as bus {name}"
+
+
+def _bus(given: Given, asker: "Asker", station: str) -> Bus:
+    """The line and who is on it."""
     where = _reach(given, asker)
     members, unknown, where = _members(given, asker, where)
     asker.end()
     if not members:
         raise CommandError(f"{where.end}: no device, expected at least one: look at the line, or name it by --device")
-    draft = Draft(
-        site=site, node=node, broker=broker, place=place, reach=where, members=tuple(members), period_s=given.period_s,
-        unknown=unfit(unknown),
+    return Bus(
+        station=station, reach=where, members=tuple(members), period_s=given.period_s, unknown=unfit(unknown)
     )  # fmt: skip
-    with in_one_line(OSError):
-        write(draft, given.file)
-    return draft
 
 
 class Asker:
@@ -158,6 +189,10 @@ def _broker(text: str) -> str:
     except ValueError as exc:
         return str(exc)
     return ""
+
+
+def _one_of(known: Sequence[str], text: str) -> str:
+    return "" if text in known else f"expected one of {', '.join(known)}"
 
 
 def _within(most: float, number: float) -> str:

@@ -2,8 +2,8 @@
 
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -53,6 +53,18 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bus:
+    """A line, and who was found on it; ``station`` is where they stand."""
+
+    station: str
+    reach: Reach
+    members: tuple[Member, ...]
+    period_s: float
+    unknown: tuple[str, ...] = ()
+    """Who answered but fits no profile: told in a comment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """Everything that a first file needs."""
 
@@ -60,11 +72,15 @@ class Draft:
     node: str
     broker: str
     place: Place
-    reach: Reach
-    members: tuple[Member, ...]
-    period_s: float
-    unknown: tuple[str, ...] = ()
-    """Who answered but fits no profile: told in a comment."""
+    bus: Bus
+
+
+@dataclass(slots=True)
+class Taken:
+    """What may not stand in a file once more: names of devices, and points by station and quantity."""
+
+    names: set[str] = field(default_factory=set)
+    points: set[tuple[str, str, str]] = field(default_factory=set)
 
 
 def render(draft: Draft, file: str) -> str:
@@ -90,11 +106,7 @@ def render(draft: Draft, file: str) -> str:
         f"  - {station}",
         "",
         "buses:",
-        "  - name: line-1",
-        f"    {_line(draft.reach, Path(file).parent)}",
-        "    devices:",
-        *(f"      - {device}" for device in _devices(draft)),
-        *(f"      # {one}" for one in draft.unknown),
+        *(f"  {line}" for line in bus_lines("line-1", draft.bus, Path(file).parent, Taken())),
     ]
     return "\n".join(lines) + "\n"
 
@@ -109,6 +121,17 @@ def write(draft: Draft, path: Path) -> None:
     path.write_text(text, encoding="utf-8")
 
 
+def bus_lines(name: str, bus: Bus, folder: Path, taken: Taken) -> list[str]:
+    """A bus as lines of YAML, for a file in ``folder``; its devices and points are taken from then on."""
+    return [
+        f"- name: {name}",
+        f"  {_line(bus.reach, folder)}",
+        "  devices:",
+        *(f"    - {_device(member, bus, taken)}" for member in bus.members),
+        *(f"    # {one}" for one in bus.unknown),
+    ]
+
+
 def _line(reach: Reach, folder: Path) -> str:
     characters = {"baud": reach.baud, "parity": reach.parity, "stop": reach.stop}
     given = {key: str(value) for key, value in characters.items() if value is not None}
@@ -121,25 +144,29 @@ def _line(reach: Reach, folder: Path) -> str:
     return f"{key}: {_flow(host=_text(host), port=str(port), **given)}"
 
 
-def _devices(draft: Draft) -> list[str]:
-    """Each device in one line; where two would measure the same at one place, points are named after their device."""
-    taken: set[tuple[str, str]] = set()
-    return [_device(member, draft, taken) for member in draft.members]
-
-
-def _device(member: Member, draft: Draft, taken: set[tuple[str, str]]) -> str:
+def _device(member: Member, bus: Bus, taken: Taken) -> str:
+    """A device in one line; where two would measure the same at one place, points are named after their device."""
+    name = next(one for one in _numbered(member.name) if one not in taken.names)
+    taken.names.add(name)
     who = {"unit": str(member.unit)} if member.address is None else {"address": _text(member.address)}
     variant = {} if member.variant is None else {"variant": _text(member.variant)}
     renamed = []
     for point in registry.load(member.profile).points:
-        if (point.name, point.quantity) in taken:
-            renamed.append(f"{point.name}: {{name: {point.name}-{who.get('unit') or member.name}}}")
-        taken.add((point.name, point.quantity))
+        names = (point.name, *_numbered(f"{point.name}-{member.unit or name}"))
+        free = next(one for one in names if (bus.station, one, point.quantity) not in taken.points)
+        if free != point.name:
+            renamed.append(f"{point.name}: {{name: {free}}}")
+        taken.points.add((bus.station, free, point.quantity))
     points = {"points": f"{{{', '.join(renamed)}}}"} if renamed else {}
     return _flow(
-        name=member.name, profile=_text(member.profile), **who, **variant, station=_text(draft.place.id),
-        period_s=f"{draft.period_s:g}", **points,
+        name=name, profile=_text(member.profile), **who, **variant, station=_text(bus.station),
+        period_s=f"{bus.period_s:g}", **points,
     )  # fmt: skip
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}-{number}" for number in range(2, 1000))
 
 
 def _flow(**parts: str) -> str:

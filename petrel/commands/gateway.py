@@ -41,21 +41,26 @@ def init(
     period: Annotated[float, typer.Option(help="Seconds from poll to poll.", min=0.01, max=86_400)] = 60.0,
     ask: Annotated[bool, typer.Option(help="Ask for what is not given; in a pipe nobody is asked.")] = True,
     force: Annotated[bool, typer.Option("--force", help="Write over the file.")] = False,
+    add: Annotated[
+        bool, typer.Option("--add", help="Put another line into a file that is there; comments stay.")
+    ] = False,
 ) -> None:
     """Ask, scan the line, and write a gateway.yaml that passes the check. Nothing is written to a device.
 
-    In a pipe, or with --no-ask, what is missing is named, and the profile that fits best is taken.
+    In a pipe, or with --no-ask, what is missing is named, and the profile that fits best is taken. With --add the line
+    becomes another bus of a file that is there, and its devices stand at one of the stations in it.
     """
     from petrel.gateway_init import Given, set_up
 
-    draft = set_up(
+    done = set_up(
         Given(
             file=file, site=site, node=node, broker=broker, station=station, zh=name_zh, en=name_en, kind=kind,
             lat=lat, lon=lon, town=town, tcp=tcp, serial=serial, serial_server=serial_server, baud=baud, parity=parity,
             stop=stop, devices=tuple(device or ()), units=units_of(units), period_s=period, ask=ask, force=force,
+            add=add,
         )
     )  # fmt: skip
-    print_line(f"{file}: {len(draft.members)} devices written; next: petrel gateway check {file}")
+    print_line(f"{file}: {done}; next: petrel gateway check {file}")
 
 
 @app.command()

@@ -58,7 +58,7 @@ CASES = [
     (f"protocol: hj212\n{SERIAL}", "MN1", {f"2011/a{at:05}-Rtd": 1.25 * at for at in range(60)}),
     (f"protocol: dlt645\n{SERIAL}", "000000000161", {f"0201FF00 bcd2 .1 at {at}": 220.1 + at for at in (0, 2, 4)}),
     (f"protocol: sdi12\n{SERIAL}", "3", {"C1.1": 1.25, "C1.12": -3.5, "M.1": 7.0, "R0.2": 2.5, "V.1": 0.0}),
-    (f"protocol: sdi12\n{SERIAL}", "3", {"HA.1": 1.25, "HA.300": -3.5, "HB.1": 2.5, "HB.700": 7.0}),
+    (f"protocol: sdi12\n{SERIAL}", "3", {"HA.1": 1.25, "HA.999": -3.5, "HB.1": 2.5, "HB.700": 7.0}),
     (LINE.format(pattern=r"L=(?P<level>\d{3}\.\d) (?P<gate>OPEN|SHUT)"), "*", {"level": 12.5, "gate": 1}),
     (LINE.format(pattern=r"(?P<address>\d\d) T(?P<t>[-+]\d+\.\d)"), "07", {"t": -3.5}),
 ]

@@ -5,13 +5,15 @@ import json
 import os
 import pty
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gateway.settings import compile_gateway, load_gateway
+from gateway.tools import add as adding
 from gateway.tools import init as tool
-from gateway.tools.init import Draft, Member, Place
+from gateway.tools.init import Bus, Draft, Member, Place
 from gateway.tools.target import Reach
 from tests.integration.brokers import nats_server
 from tests.integration.edge.commands import PETREL, petrel
@@ -20,6 +22,9 @@ from tests.integration.test_uplink_broker import permissions
 
 PLACE = ("--site", "demo", "--station", "wx-1", "--lat", "25.3", "--lon", "119", "--town", "350305001")
 CLOCK = "clock"
+MIDAS = Bus(
+    station="wx-1", reach=Reach(tcp=("127.0.0.1", 502)), members=(Member(profile="midas", unit=1),), period_s=1.5
+)
 
 
 def states(ended) -> dict[str, list[str]]:
@@ -201,10 +206,7 @@ async def test_a_person_is_asked(rtu_peer, answering, tmp_path):
 @pytest.mark.parametrize("text", ["yes", "1", "a: b", "中文", "#x", "~", "-"])
 def test_a_name_stays_text_whatever_it_is(text, tmp_path):
     place = Place(id="wx-1", zh=text, en=text, kind="river", lat=1, lon=2, town="1")
-    draft = Draft(
-        site="null", node="no", broker="mqtt://h", place=place, reach=Reach(tcp=("127.0.0.1", 502)),
-        members=(Member(profile="midas", unit=1),), period_s=1.5,
-    )  # fmt: skip
+    draft = Draft(site="null", node="no", broker="mqtt://h", place=place, bus=MIDAS)
     tool.write(draft, tmp_path / "g.yaml")
     settings = load_gateway(tmp_path / "g.yaml").settings
     assert (settings.site, settings.node, settings.stations[0].name.en) == ("null", "no", text)
@@ -212,13 +214,104 @@ def test_a_name_stays_text_whatever_it_is(text, tmp_path):
 
 def test_nothing_is_written_that_a_gateway_would_refuse(tmp_path):
     place = Place(id="wx 1", zh="x", en="x", kind="river", lat=1, lon=2, town="1")
-    draft = Draft(
-        site="demo", node="gw", broker="mqtt://h", place=place, reach=Reach(tcp=("127.0.0.1", 502)),
-        members=(Member(profile="midas", unit=1),), period_s=1,
-    )  # fmt: skip
+    draft = Draft(site="demo", node="gw", broker="mqtt://h", place=place, bus=MIDAS)
     with pytest.raises(ValueError, match=r"not written: .*'wx 1', expected lower-case"):
         tool.write(draft, tmp_path / "g.yaml")
     assert not (tmp_path / "g.yaml").exists()
+
+
+BY_HAND = """\
+# The box on the weir.  Ask Chen for the key.
+site: demo
+node: gw-1
+broker: mqtt://127.0.0.1:1883
+spool: {dir: spool}
+
+buses:   # two of three lines are wired
+    # north side
+    - name: line-1
+      serial: {port: /dev/ttyS1}   # by-id is broken on this box
+      devices:
+          - {name: qdy30a-1, profile: qdy30a, unit: 1, station: wx-1, period_s: 60}
+      # - {name: spare, profile: qdy30a, unit: 9, station: wx-1, period_s: 60}
+
+# where they stand
+stations:
+    - {id: wx-1, name: {zh: 站, en: S}, kind: river, lat: 25.3, lon: 119.0, town: "350305001"}
+    - {id: wx-2, name: {zh: 站, en: S}, kind: river, lat: 25.3, lon: 119.1, town: "350305001"}
+"""
+
+
+@pytest.fixture
+def by_hand(tmp_path):
+    """A file that somebody wrote with care."""
+    file = tmp_path / "gateway.yaml"
+    file.write_text(BY_HAND, encoding="utf-8")
+    return file
+
+
+async def test_a_bus_is_added_and_every_line_of_the_file_stays(by_hand):
+    """Also what has the same name: the devices, and what they measure, get others."""
+    line = ("--serial-server", "127.0.0.1:4001", "--device", "1=qdy30a", "--device", "2=qdy30a")
+    ended = await petrel("gateway", "init", by_hand, "--add", "--station", "wx-1", *line)
+    assert (ended.code, ended.err) == (0, "")
+    assert "2 devices added as bus line-2" in ended.out
+    text = by_hand.read_text(encoding="utf-8")
+    before, after = BY_HAND.split("\n# where they stand")
+    assert text.startswith(before)
+    assert text.endswith("\n# where they stand" + after)
+    plan = compile_gateway(load_gateway(by_hand))
+    assert [(bus.name, [one.name for one in bus.devices]) for bus in plan.buses] == [
+        ("line-1", ["qdy30a-1"]), ("line-2", ["qdy30a-1-2", "qdy30a-2"]),
+    ]  # fmt: skip
+    points = [series.point for bus in plan.buses for one in bus.devices for series in one.series]
+    assert len(points) == len(set(points))
+    sensor = Bus(
+        station="wx-2", reach=Reach(serial="/dev/ttyS2"), members=(Member(profile="cs451", address="0"),), period_s=60
+    )
+    assert adding.add(sensor, by_hand) == "line-3"
+    assert [bus.name for bus in load_gateway(by_hand).settings.buses] == ["line-1", "line-2", "line-3"]
+
+
+async def test_what_was_scanned_is_added(rtu_peer, answering, by_hand):
+    peer = rtu_peer(lambda request: [(0, answering(request))] if request[0] == 3 else [])
+    ended = await petrel(
+        "gateway", "init", by_hand, "--add", "--station", "wx-2", "--serial", peer.port, "--units", "3", "--baud", 9600,
+        "--parity", "N",
+    )  # fmt: skip
+    assert (ended.code, ended.err) == (0, "")
+    settings = load_gateway(by_hand).settings
+    assert [device.unit for device in settings.buses[1].devices] == [3]
+    assert settings.buses[1].serial.baud == 9600
+
+
+async def test_what_the_file_says_itself_is_not_told_anew(by_hand):
+    ended = await petrel("gateway", "init", by_hand, "--add", "--site", "demo", "--serial", "/dev/x")
+    assert (ended.code, ended.refusal) == (2, "--site with --add, expected the file's own")
+
+
+@pytest.mark.parametrize(
+    ("station", "port", "words"),
+    [
+        ("wx-9", "/dev/ttyS2", "no station 'wx-9', expected one of wx-1, wx-2"),
+        ("wx-2", "/dev/ttyS1", "not written: .*stands in line 9 already"),
+    ],
+)
+def test_a_bus_that_can_not_be_added_leaves_the_file_alone(by_hand, station, port, words):
+    bus = replace(MIDAS, station=station, reach=Reach(serial=port))
+    with pytest.raises(ValueError, match=words):
+        adding.add(bus, by_hand)
+    assert by_hand.read_text(encoding="utf-8") == BY_HAND
+
+
+def test_buses_in_one_line_are_refused(tmp_path):
+    file = tmp_path / "g.yaml"
+    head, tail = BY_HAND.index("buses:"), BY_HAND.index("# where")
+    device = "{name: a, profile: qdy30a, unit: 1, station: wx-1, period_s: 60}"
+    flow = f"buses: [{{name: one, serial: {{port: x}}, devices: [{device}]}}]\n"
+    file.write_text(BY_HAND[:head] + flow + BY_HAND[tail:], encoding="utf-8")
+    with pytest.raises(ValueError, match="buses in one line"):
+        adding.add(MIDAS, file)
 
 
 async def test_the_doctor_looks_at_this_machine(tmp_path):
