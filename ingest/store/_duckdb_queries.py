@@ -1,4 +1,8 @@
-"""The SQL of the DuckDB store; times inside are whole milliseconds, NULL is the value of a missing reading."""
+"""The SQL of the DuckDB store; times inside are whole milliseconds, NULL is the value of a missing reading.
+
+``{rows}`` stands for the rows that a query reads: the open ones, and those in the files of closed days
+(``ingest.store._day_queries``). Of two rows of one series and time the one with the larger ``commit_no`` counts.
+"""
 
 from typing import Final
 
@@ -9,63 +13,69 @@ APPEND: Final = {
 
 POINTS: Final = """
 SELECT series, time_ms * 1000000 AS time_ns, coalesce(value, 'nan') AS value, quality, cause
-FROM samples WHERE series = $series AND time_ms >= $start AND time_ms < $stop
-ORDER BY time_ms, commit_no LIMIT $most
+FROM (
+    SELECT DISTINCT ON (time_ms) series, time_ms, value, quality, cause FROM {rows}
+    WHERE series = $series AND time_ms >= $start AND time_ms < $stop ORDER BY time_ms, commit_no DESC
+)
+ORDER BY time_ms LIMIT $most
 """
 
 SAMPLES: Final = """
 SELECT commit_no, series, time_ms * 1000000 AS time_ns, coalesce(value, 'nan') AS value, quality, cause
-FROM samples SEMI JOIN asked USING (series) WHERE time_ms >= $start AND time_ms < $stop
-"""
-
-BUCKETS: Final = """
-SELECT time_ms // $every * $every * 1000000 AS time_ns,
-    coalesce(min(value) FILTER (usable), 'nan') AS minimum,
-    coalesce(avg(value) FILTER (usable), 'nan') AS mean,
-    coalesce(max(value) FILTER (usable), 'nan') AS maximum,
-    count(*) FILTER (usable) AS count,
-    max(quality) AS quality
-FROM (
-    SELECT *, quality < $bad AS usable FROM samples
-    WHERE series = $series AND time_ms >= $start AND time_ms < $stop
-)
-GROUP BY time_ms // $every ORDER BY 1
+FROM {rows} SEMI JOIN asked USING (series) WHERE time_ms >= $start AND time_ms < $stop
 """
 
 LATEST: Final = """
 SELECT series, time_ms * 1000000 AS time_ns, coalesce(value, 'nan') AS value, quality, cause
 FROM (
-    SELECT unnest(arg_max(s, (s.time_ms, s.commit_no))) FROM samples AS s
+    SELECT unnest(arg_max(s, (s.time_ms, s.commit_no))) FROM {rows} AS s
     WHERE time_ms >= $start AND time_ms < $stop AND NOT (quality >= $suspect AND cause & $clock <> 0)
     GROUP BY series
 )
 ORDER BY series
 """
 
-PAGE_END: Final = """
-SELECT max(commit_no) FROM (
-    SELECT commit_no FROM samples WHERE commit_no > $after AND commit_no <= $upto AND time_ms >= $start
-    ORDER BY commit_no LIMIT $most
-)
-"""
+_OPEN: Final = """samples WHERE commit_no > $after AND commit_no <= $upto AND time_ms >= $start AND NOT EXISTS (
+    FROM days WHERE day = time_ms // 86400000 AND samples.commit_no <= days.upto)"""
+PAGE_END: Final = f"""
+SELECT max(commit_no) FROM (SELECT commit_no FROM {_OPEN} ORDER BY commit_no LIMIT $most)
+"""  # noqa: S608 - made of constants
 
-PAGE: Final = """
+PAGE: Final = f"""
 SELECT commit_no, source, series, time_ms * 1000000 AS time_ns, coalesce(value, 'nan') AS value, quality, cause
-FROM samples WHERE commit_no > $after AND commit_no <= $upto AND time_ms >= $start
-ORDER BY commit_no, rowid
-"""
+FROM {_OPEN} ORDER BY commit_no, rowid
+"""  # noqa: S608 - made of constants
 
 SPANS: Final = """
 SELECT series, min(time_ms) * 1000000 AS first_ns, max(time_ms) * 1000000 AS last_ns
-FROM samples GROUP BY series ORDER BY series
+FROM (SELECT series, time_ms FROM samples UNION ALL SELECT series, unnest([first_ms, last_ms]) FROM daily)
+GROUP BY series ORDER BY series
 """
 
-COUNT: Final = "SELECT count(*) FROM samples"
-DISTINCT_COUNT: Final = "SELECT count(*) FROM (SELECT DISTINCT series, time_ms FROM samples)"
-QUALITY_COUNT: Final = "SELECT count(*) FROM samples WHERE quality = $quality"
+_UNFILED: Final = """FROM samples WHERE NOT EXISTS (
+    FROM days WHERE day = time_ms // 86400000 AND samples.commit_no <= days.upto)"""
+"""Rows that are in no file; others that are still in the table are swept by and by."""
+COUNT: Final = f"SELECT (SELECT count(*) {_UNFILED}) + (SELECT coalesce(sum(rows), 0) FROM days)"  # noqa: S608
+MISSING_COUNT: Final = f"""
+SELECT (SELECT count(*) {_UNFILED} AND quality = $missing) + (SELECT coalesce(sum(missing), 0) FROM days)
+"""  # noqa: S608 - made of constants
+DISTINCT_COUNT: Final = "SELECT count(*) FROM (SELECT DISTINCT series, time_ms FROM {rows})"
+UNFILED: Final = f"SELECT commit_no, source, series, time_ms, value, quality, cause {_UNFILED}"
 TALLY: Final = """
 SELECT count(*), count(DISTINCT (series, time_ms)), count(*) FILTER (quality = $missing)
-FROM samples WHERE commit_no > $after AND source = $source
+FROM ({rows}) WHERE commit_no > $after AND source = $source
+"""
+OPEN_DAYS: Final = """
+SELECT DISTINCT time_ms // 86400000 FROM samples WHERE series = $series AND time_ms >= $start AND time_ms < $stop
+"""
+OPEN_DAYS_OF_ASKED: Final = """
+SELECT DISTINCT time_ms // 86400000 FROM samples SEMI JOIN asked USING (series)
+WHERE time_ms >= $start AND time_ms < $stop
+"""
+DAYS: Final = "SELECT * FROM days ORDER BY day"
+DAY_PAGE: Final = """
+SELECT commit_no, source, series, time_ms * 1000000 AS time_ns, coalesce(value, 'nan') AS value, quality, cause
+FROM ({rows}) WHERE file_row_number >= $first AND file_row_number < $stop AND time_ms >= $start
 """
 
 LEDGER: Final = """

@@ -3,8 +3,10 @@
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 import numpy as np
@@ -12,15 +14,24 @@ import numpy as np
 from ingest.commit import Commit
 from ingest.store import _duckdb_queries as sql
 from ingest.store import schema
-from ingest.store._duckdb_file import Columns, Connection, DuckDBFile
+from ingest.store._day_choice import choose
+from ingest.store._day_queries import closed
+from ingest.store._day_queries import rows as rows_of
+from ingest.store._duckdb_columns import Columns, ceil_ms, commits, day_commits, later_of_each, plain, sample_columns
+from ingest.store._duckdb_file import Connection, DuckDBFile
+from ingest.store._gate import Gate
+from ingest.store.days import HOUR_MS, Day, Days
+from ingest.store.hourly import Hours
 from ingest.store.ledger import Ledger, range_columns, ranges_of
 from ingest.store.protocol import Buckets, CommitResult, Points, Spans, StoreInfo, StoreRefusedError, Tally
+from ingest.store.upkeep import Upkeep
 from telemetry.batch import I64, MILLISECOND_NS, Batch
 from telemetry.quality import Cause, Quality
 
 _PAGE_ROWS: Final = 200_000
 _COMPACT_RANGES: Final = 20_000
 _KEPT_ANNOUNCEMENTS: Final = 16
+_DAY_ROWS: Final = 5_000_000
 _ALL: Final = 2**62
 _ALWAYS_MS: Final = -(2**62)
 
@@ -39,7 +50,11 @@ class DuckDBStore:
         self._keep_free = keep_free
         self._committing = threading.Lock()
         self._ledger = Ledger({})
+        self._gate = Gate()
+        self.days = Days(path.with_name(path.name + ".days"))
         self._file = DuckDBFile(path, memory_limit, self._load)
+        self.days.look()
+        self.upkeep = Upkeep(self._file, self.days, self._gate)
 
     def commit(self, batches: Sequence[Batch]) -> CommitResult:
         """Write what is new of a group; after StoreRefusedError, committing the same group again is always right."""
@@ -75,59 +90,68 @@ class DuckDBStore:
             number = page[-1].number
             left = None if left is None else left - len(page)
 
-    def passed(self, _number: int) -> None:
-        """Every row keeps the number of its commit here, so nothing is kept for this alone."""
+    def passed(self, number: int) -> None:
+        """Open rows keep the number of their commit, those in the file of a day do not: none is closed before this."""
+        self.upkeep.passed = max(self.upkeep.passed, number)
 
     def recent(self, since_ns: int, upto: int | None = None) -> Iterator[Commit]:
-        """Rows sampled since a moment, commit by commit, up to and with commit ``upto``."""
-        number = 0
-        while page := self._page(number, _ceil_ms(since_ns), upto):
+        """Rows sampled since a moment: those of closed days by gateway and series, then open ones commit by commit."""
+        number, start = 0, ceil_ms(since_ns)
+        names = {number: name for name, number in self._ledger.sources.items()}
+        for day in self.days.within(start, _ALL):
+            for at in range(0, day.rows, _DAY_ROWS):
+                yield from day_commits(self._day_page(day, at, start), names)
+        while page := self._page(number, start, upto):
             yield from page
             number = page[-1].number
 
     def points(self, series: int, from_ns: int, to_ns: int, most: int | None = None) -> Points:
         """Samples of one series in time order, all of them or the first ``most``."""
         limit = _ALL if most is None else most
-        return Points(
-            **self._columns(sql.POINTS, series=series, start=_ceil_ms(from_ns), stop=_ceil_ms(to_ns), most=limit)
-        )
+        asked = {"series": series, "start": ceil_ms(from_ns), "stop": ceil_ms(to_ns), "most": limit}
+        return Points(**self._columns(sql.POINTS, asked))
 
     def samples(self, series: I64, from_ns: int, to_ns: int) -> Points:
         """Samples of many series, ordered by series and time; of two at one time, the one committed last."""
-        span = {"start": _ceil_ms(from_ns), "stop": _ceil_ms(to_ns)}
-        with self._file.reading() as reader:
+        span = {"start": ceil_ms(from_ns), "stop": ceil_ms(to_ns)}
+        with self._rows(**span) as (reader, rows):
             reader.register("asked", {"series": np.unique(series)})
-            found = _plain(reader.execute(sql.SAMPLES, span))
-        number = found.pop("commit_no")
-        order = np.lexsort((number, found["time_ns"], found["series"]))
-        rows = {name: column[order] for name, column in found.items()}
-        last = (np.diff(rows["series"], append=-1) != 0) | (np.diff(rows["time_ns"], append=-1) != 0)
-        return Points(**{name: column[last] for name, column in rows.items()})
+            found = plain(reader.execute(sql.SAMPLES.format(rows=rows), span))
+        return Points(**later_of_each(found))
+
+    def hours(self, series: I64, from_ns: int, to_ns: int) -> Hours:
+        """Hours of many series, ordered by series and time."""
+        start, stop = (-(-ceil_ms(at) // HOUR_MS) * HOUR_MS for at in (from_ns, to_ns))
+        with self._gate.inside(), self._file.reading() as reader:
+            reader.register("asked", {"series": np.unique(series)})
+            open_days = _numbers(reader.execute(sql.OPEN_DAYS_OF_ASKED, {"start": start, "stop": stop}))
+            chosen = choose(self.days, open_days, start, stop, HOUR_MS)
+            found = plain(reader.execute(chosen.hours_sql(), {"start": start, "stop": stop}))
+        by_quality = np.stack([found.pop(quality.name.lower()) for quality in Quality], axis=1)
+        return Hours(by_quality=by_quality, **found)
 
     def buckets(self, series: int, from_ns: int, to_ns: int, every_ns: int) -> Buckets:
-        """Samples of one series per bucket; raises ValueError for buckets finer than a millisecond."""
+        """Samples of one series per bucket, from hours and days where those are enough; ValueError below 1 ms."""
         if every_ns < MILLISECOND_NS:
             raise ValueError(f"buckets of {every_ns} ns, expected at least {MILLISECOND_NS}")
-        return Buckets(
-            **self._columns(
-                sql.BUCKETS,
-                series=series,
-                start=_ceil_ms(from_ns),
-                stop=_ceil_ms(to_ns),
-                every=every_ns // MILLISECOND_NS,
-                bad=int(Quality.BAD),
-            )
-        )
+        span = {"series": series, "start": ceil_ms(from_ns), "stop": ceil_ms(to_ns)}
+        every = every_ns // MILLISECOND_NS
+        with self._gate.inside(), self._file.reading() as reader:
+            open_days = _numbers(reader.execute(sql.OPEN_DAYS, span))
+            unit = every if every * MILLISECOND_NS == every_ns else 1
+            chosen = choose(self.days, open_days, span["start"], span["stop"], unit)
+            return Buckets(**plain(reader.execute(chosen.buckets_sql(), span | {"every": every})))
 
     def latest(self, since_ns: int, until_ns: int | None = None) -> Points:
         """The newest sample of every series since a moment; of two at one time, the one committed last."""
-        stop = _ALL if until_ns is None else _ceil_ms(until_ns)
+        stop = _ALL if until_ns is None else ceil_ms(until_ns)
         doubted = {"clock": int(Cause.CLOCK), "suspect": int(Quality.SUSPECT)}
-        return Points(**self._columns(sql.LATEST, start=_ceil_ms(since_ns), stop=stop, **doubted))
+        return Points(**self._columns(sql.LATEST, {"start": ceil_ms(since_ns), "stop": stop} | doubted))
 
     def spans(self) -> Spans:
         """From when to when rows of each series are held."""
-        return Spans(**self._columns(sql.SPANS))
+        with self._file.reading() as reader:
+            return Spans(**plain(reader.execute(sql.SPANS)))
 
     def count(self) -> int:
         """Rows in the store."""
@@ -135,17 +159,20 @@ class DuckDBStore:
 
     def distinct_count(self) -> int:
         """Different (series, time) pairs."""
-        return self._number(sql.DISTINCT_COUNT)
+        with self._rows(0, _ALL) as (reader, rows):
+            return int(reader.execute(sql.DISTINCT_COUNT.format(rows=rows)).fetchall()[0][0])
 
     def missing_count(self) -> int:
         """Rows without a reading."""
-        return self._number(sql.QUALITY_COUNT, quality=int(Quality.MISSING))
+        return self._number(sql.MISSING_COUNT, missing=int(Quality.MISSING))
 
     def tally(self, source: str, after: int) -> Tally:
         """What a gateway's commits after a number brought; nothing of one that has none."""
         asked = {"source": self._ledger.sources.get(source, 0), "after": after, "missing": int(Quality.MISSING)}
-        with self._file.reading() as reader:
-            rows, distinct, missing = reader.execute(sql.TALLY, asked).fetchall()[0]
+        with self._gate.inside(), self._file.reading() as reader:
+            files = [self.days.rows_path(day) for day in self.days.within(0, _ALL) if day.first_commit > after]
+            query = sql.TALLY.format(rows=f"{sql.UNFILED} UNION ALL {closed(files)}" if files else sql.UNFILED)
+            rows, distinct, missing = reader.execute(query, asked).fetchall()[0]
         return Tally(rows=rows, distinct=distinct, missing=missing)
 
     def save_announcement(self, source: str, revision: str, payload: bytes) -> None:
@@ -196,6 +223,9 @@ class DuckDBStore:
         sources = dict(database.execute("SELECT name, id FROM sources").fetchall())
         rows = database.execute(sql.LEDGER).fetchall()
         self._ledger = Ledger(sources, rows)
+        names = [one.name for one in fields(Day)]
+        found = [Day(**dict(zip(names, row, strict=True))) for row in database.execute(sql.DAYS).fetchall()]
+        self.days.by_day = {day.day: day for day in found}
 
     def _write(self, ledger: Ledger, number: int, batches: Sequence[Batch]) -> None:
         found, strangers = ranges_of(batches), ledger.strangers(batches)
@@ -203,7 +233,7 @@ class DuckDBStore:
         with self._file.transaction() as writer:
             for name, source in strangers.items():
                 writer.execute("INSERT INTO sources VALUES (?, ?)", [source, name])
-            self._file.append(writer, "samples", _sample_columns(number, batches, sources))
+            self._file.append(writer, "samples", sample_columns(number, batches, sources))
             self._file.append(writer, "committed", dict(range_columns(number, found, sources)))
         ledger.record(number, found, strangers)
 
@@ -215,9 +245,23 @@ class DuckDBStore:
             self._file.append(writer, "committed", dict(columns))
         ledger.written = ledger.merged_count
 
-    def _columns(self, query: str, **arguments: int) -> Columns:
-        with self._file.reading() as reader:
-            return _plain(reader.execute(query, arguments))
+    @contextmanager
+    def _rows(self, start: int, stop: int) -> Iterator[tuple[Connection, str]]:
+        """A reader, and what to read rows of a span from (milliseconds): the open ones and those of closed days."""
+        with self._gate.inside(), self._file.reading() as reader:
+            yield reader, rows_of([self.days.rows_path(day) for day in self.days.within(start, stop)])
+
+    def _columns(self, query: str, arguments: dict[str, int]) -> Columns:
+        with self._rows(arguments["start"], arguments["stop"]) as (reader, rows):
+            return plain(reader.execute(query.format(rows=rows), arguments))
+
+    def _day_page(self, day: Day, at: int, start: int) -> Columns:
+        """Rows of a closed day since a moment, of ``_DAY_ROWS`` in its file."""
+        span = {"start": start, "first": at, "stop": at + _DAY_ROWS}
+        with self._gate.inside(), self._file.reading() as reader:
+            newest = self.days.by_day[day.day]  # it may have been replaced since the last page
+            query = sql.DAY_PAGE.format(rows=closed([self.days.rows_path(newest)], numbered=True))
+            return plain(reader.execute(query, span))
 
     def _number(self, query: str, **arguments: int) -> int:
         with self._file.reading() as reader:
@@ -230,41 +274,9 @@ class DuckDBStore:
             end = reader.execute(sql.PAGE_END, span | {"most": _PAGE_ROWS}).fetchall()[0][0]
             if end is None:
                 return []
-            rows = _plain(reader.execute(sql.PAGE, span | {"upto": end}))
-        return _commits(rows, {number: name for name, number in self._ledger.sources.items()})
+            rows = plain(reader.execute(sql.PAGE, span | {"upto": end}))
+        return commits(rows, {number: name for name, number in self._ledger.sources.items()})
 
 
-def _ceil_ms(time_ns: int) -> int:
-    """The first whole millisecond at or after a moment: both ends of a half-open span become one of these."""
-    return -(-time_ns // MILLISECOND_NS)
-
-
-def _plain(result: Connection) -> Columns:
-    return {name: np.ma.getdata(column) for name, column in result.fetchnumpy().items()}
-
-
-def _sample_columns(number: int, batches: Sequence[Batch], sources: dict[str, int]) -> Columns:
-    """The rows of a group as columns of the table ``samples``."""
-    sizes = [len(batch) for batch in batches]
-    columns: Columns = {
-        "commit_no": np.full(sum(sizes), number, np.int64),
-        "source": np.repeat(np.array([sources[batch.source] for batch in batches], np.int32), sizes),
-        "series": np.concatenate([batch.series for batch in batches]),
-        "time_ms": np.concatenate([batch.time_ns for batch in batches]) // MILLISECOND_NS,
-        "value": np.concatenate([batch.value for batch in batches]),
-        "quality": np.concatenate([batch.quality for batch in batches]),
-        "cause": np.concatenate([batch.cause for batch in batches]),
-    }
-    return columns
-
-
-def _commits(rows: Columns, names: dict[int, str]) -> list[Commit]:
-    """Rows in order of commit as commits; neighbouring batches of one gateway come back as one, without its number."""
-    number, source = rows["commit_no"], rows["source"]
-    cuts = np.flatnonzero((np.diff(number) != 0) | (np.diff(source) != 0)) + 1
-    found: dict[int, list[Batch]] = {}
-    for start, stop in zip([0, *cuts.tolist()], [*cuts.tolist(), len(number)], strict=True):
-        columns: Any = {name: rows[name][start:stop] for name in ("series", "time_ns", "value", "quality", "cause")}
-        batch = Batch(source=names[int(source[start])], epoch=0, seq=0, **columns)
-        found.setdefault(int(number[start]), []).append(batch)
-    return [Commit(number=at, batches=tuple(batches), stored=True) for at, batches in found.items()]
+def _numbers(result: Connection) -> set[int]:
+    return {row[0] for row in result.fetchall()}

@@ -10,7 +10,7 @@ import duckdb
 from ingest.store.protocol import StoreOpenError
 
 _NAME: Final = re.compile(r"(\d{4})_\w+\.sql")
-VERSION: Final = 1
+VERSION: Final = 2
 """The newest version that this program knows; a test compares it with the files."""
 
 
