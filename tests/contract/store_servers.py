@@ -14,7 +14,7 @@ from urllib.request import urlopen
 import pytest
 
 _READY_S: Final = 10.0
-_FLAGS: Final = ("-retentionPeriod=100y", "-dedup.minScrapeInterval=1ms", "-memory.allowedBytes=100MB")
+FLAGS: Final = ("-retentionPeriod=100y", "-dedup.minScrapeInterval=1ms", "-memory.allowedBytes=100MB")
 
 
 @dataclass
@@ -23,7 +23,7 @@ class Metrics:
 
     folder: Path
     port: int
-    flags: tuple[str, ...] = _FLAGS
+    flags: tuple[str, ...] = FLAGS
     scheme: str = "http"
     started_s: float = 0.0
     process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
@@ -79,7 +79,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def victoria_metrics(folder: Path, flags: tuple[str, ...] = _FLAGS) -> Iterator[Metrics]:
+def victoria_metrics(folder: Path, flags: tuple[str, ...] = FLAGS) -> Iterator[Metrics]:
     """A server of its own; skips the test where it is not installed."""
     if shutil.which("victoria-metrics") is None:
         pytest.skip("needs victoria-metrics (Debian)")

@@ -1,6 +1,8 @@
 """A server of rows that refuses, is cut off or is killed in mid-write: nothing is lost, nothing doubled after it."""
 
 import base64
+import signal
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +17,10 @@ from ingest.store.server.victoriametrics import VictoriaMetrics
 from telemetry.batch import MILLISECOND_NS, Batch, rows
 from telemetry.clock import HOUR_NS, SECOND_NS
 from telemetry.quality import Quality
+from telemetry.tls import TlsFiles
 from tests.contract.cutting import Proxy, cutting
-from tests.contract.store_servers import Metrics, victoria_metrics
+from tests.contract.store_servers import FLAGS, Metrics, victoria_metrics
+from tests.integration.certificates import Authority
 from tests.unit.ingest_data import SOURCE, START_NS, announce, batch, ids, level
 
 NAN = float("nan")
@@ -309,6 +313,44 @@ def test_an_address_that_can_not_be_meant_is_refused_without_its_password(url):
     with pytest.raises(ValueError, match="expected http://host:port") as found:
         check_url(url)
     assert "pw" not in str(found.value)
+
+
+def test_tls_is_that_of_the_authority_we_name(tmp_path):
+    """Lines and questions alike; and a server of another authority is refused in one line."""
+    ours, theirs = Authority(tmp_path / "ours"), Authority(tmp_path / "theirs")
+    made = ours.issue("server")
+    flags = (*FLAGS, "-tls", f"-tlsCertFile={made.certificate}", f"-tlsKeyFile={made.key}")
+    with victoria_metrics(tmp_path / "vm", flags) as server:
+        url = f"https://127.0.0.1:{server.port}"
+        for authority, expected in ((theirs, "certificate verify failed"), (ours, None)):
+            talk = VictoriaMetrics(Address(url=url, files=TlsFiles(ca=authority.certificate)))
+            store = ServerStore(talk, authority.folder / "journal", now_ns=lambda: START_NS)
+            if expected is None:
+                store.commit([large(1)])
+                assert store.count() == ROWS
+            else:
+                with pytest.raises(StoreRefusedError, match=expected):
+                    store.commit([large(1)])
+            store.close()
+
+
+def test_a_server_that_hangs_holds_a_commit_up_for_its_time_and_no_longer(place, monkeypatch):
+    """Stopped, not dead: it still takes connections, as one whose disk hangs does."""
+    monkeypatch.setattr("ingest.store.server.connection.WRITE_S", 0.3)
+    monkeypatch.setattr("ingest.store.server.victoriametrics._PROBE_S", 0.2)
+    store = place.open()
+    store.commit([large(1)])
+    place.server.process.send_signal(signal.SIGSTOP)
+    try:
+        for most_s in (0.3, 0.2, 0.2):
+            begun_s = time.monotonic()
+            with pytest.raises(StoreRefusedError, match="timed out"):
+                store.commit([large(2)])
+            assert time.monotonic() - begun_s < most_s + 1.0
+    finally:
+        place.server.process.send_signal(signal.SIGCONT)
+    assert store.commit([large(2)]).fresh == (True,)
+    assert_held(place, store, range(1, 3))
 
 
 def test_people_find_their_series_by_name_and_names_change_nothing(place):

@@ -57,6 +57,20 @@ MISTAKES = {
         3,
         "tls: beside mqtt://127.0.0.1:1883, expected mqtts://",
     ),
+    "rows nowhere": ("{path: store.duckdb}", "{path: j, kind: victoriametrics}", 3, "expected http://host:port"),
+    "rows in two places": ("{path: store.duckdb}", '{path: j, url: "http://h:1"}', 3, "expected kind: victoriametrics"),
+    "rows at a password": (
+        "{path: store.duckdb}",
+        '{path: j, kind: influxdb, url: "http://me:word@h:1"}',
+        3,
+        "the password in PETREL_STORE_TOKEN",
+    ),
+    "rows in the clear": (
+        "{path: store.duckdb}",
+        '{path: j, kind: influxdb, url: "http://h:1", tls: {ca: ca.crt}}',
+        3,
+        "expected https://",
+    ),
     "one file for two": ("state.db", "store.duckdb", 4, "expected a file of its own"),
 }
 

@@ -22,7 +22,7 @@ from telemetry.quality import Quality
 
 ENGINE: Final = "InfluxDB 2"
 _ASKED_AT_ONCE: Final = 100
-_PROBE_S: Final = 2.0
+_PROBE_S: Final = 1.0
 _LAST_MS: Final = 4_102_444_800_000
 """The year 2100, as far as it is asked for."""
 _AHEAD_MS: Final = 365 * 24 * HOUR_NS // MILLISECOND_NS

@@ -28,7 +28,7 @@ ENGINE: Final = "VictoriaMetrics"
 _AHEAD_MS: Final = 2 * 24 * HOUR_NS // 1_000_000 - 60_000
 """It refuses what lies more than two days ahead of its own clock; a minute is for the difference of two clocks."""
 _ASKED_AT_ONCE: Final = 500
-_PROBE_S: Final = 2.0
+_PROBE_S: Final = 1.0
 _LAST_MS: Final = 4_102_444_800_000
 """The year 2100, as far as it can be asked for."""
 _FLAG: Final = re.compile(r'^flag\{name="([\w.]+)", value="([^"]*)", is_set="(\w+)"\}', re.MULTILINE)
