@@ -127,18 +127,12 @@ class CentreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 def load_centre(path: Path) -> Document[CentreSettings]:
     """Read and check a centre.yaml; raises telemetry.settings.SettingsError."""
-    try:
-        return _checked(load(path, centre_kind()))
-    except SettingsError as exc:
-        raise _naming_kinds(exc) from exc
+    return _checked(load(path, centre_kind()))
 
 
 def parse_centre(text: str, path: Path) -> Document[CentreSettings]:
     """Check settings that were read, or made, elsewhere as if they stood in ``path``; raises SettingsError."""
-    try:
-        return _checked(parse(text, path, centre_kind()))
-    except SettingsError as exc:
-        raise _naming_kinds(exc) from exc
+    return _checked(parse(text, path, centre_kind()))
 
 
 def check_bind(host: str) -> None:
@@ -171,12 +165,6 @@ def centre_kind() -> type[CentreSettings]:
         kw_only=True,
         forbid_unknown_fields=True,
     )  # type: ignore[return-value]  # defstruct's stub does not carry the base
-
-
-def _naming_kinds(error: SettingsError) -> SettingsError:
-    """Say which kinds of channels there are where one was asked for that there is not."""
-    unknown = ".kind: Invalid value" in str(error)
-    return SettingsError(f"{error}, expected one of {', '.join(kinds())}") if unknown else error
 
 
 def _checked(document: Document[CentreSettings]) -> Document[CentreSettings]:

@@ -260,6 +260,7 @@ class Admission:
             np.concatenate([batch.quality for batch in batches]),
             np.concatenate([batch.cause for batch in batches]),
             self._clock.now_ns(),
+            np.repeat(np.arange(len(batches)), [len(batch) for batch in batches]),
         )
         cuts = np.cumsum([len(batch) for batch in batches])[:-1]
         verdicts = zip(np.split(quality, cuts), np.split(cause, cuts), strict=True)

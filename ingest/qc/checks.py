@@ -3,6 +3,7 @@
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from telemetry.batch import F64, I64, U8, U16, Mask
 from telemetry.quality import Cause, Quality
@@ -54,6 +55,15 @@ def clock(time_ns: I64, now_ns: int, ahead_ns: int, behind_ns: int) -> Verdict:
 def out_of_time(time_ns: I64, now_ns: int, ahead_ns: int, behind_ns: int) -> Mask:
     """Which moments have not come yet, or are longer ago than any spool keeps."""
     return (time_ns > now_ns + ahead_ns) | (time_ns < now_ns - behind_ns)
+
+
+def went_back(batch: I64, places: NDArray[np.int32], time_ns: I64) -> Mask:
+    """Which rows (n,), in order of arrival, are earlier than the row before them of the same batch and series."""
+    order = np.lexsort((np.arange(len(places)), places, batch))
+    same = (np.diff(batch[order]) == 0) & (np.diff(places[order]) == 0)
+    found = np.zeros(len(places), np.bool_)
+    found[order[1:]] = same & (np.diff(time_ns[order]) < 0)
+    return found
 
 
 def rate_of_change(time_ns: I64, value: F64, before_ns: I64, before: F64, rate_per_s: F64, step: F64) -> Verdict:

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.qc.checks import SECOND_NS, Verdict, month, out_of_time, season, spike
+from ingest.qc.checks import SECOND_NS, Verdict, month, out_of_time, season, spike, went_back
 from ingest.qc.limits import Limits
 from ingest.qc.lull import Lulls
 from ingest.qc.memory import Memory, Neighbours
@@ -58,12 +58,19 @@ class QualityControl:
             self.neighbourhood.put(place, series.quantity, lat, lon)
 
     def check(
-        self, places: NDArray[np.int32], time_ns: I64, value: F64, quality: U8, cause: U16, now_ns: int
+        self,
+        places: NDArray[np.int32],
+        time_ns: I64,
+        value: F64,
+        quality: U8,
+        cause: U16,
+        now_ns: int,
+        batch: I64 | None = None,
     ) -> tuple[U8, U16]:
         """The quality and causes of rows of known series, the worst finding winning; GOOD when nothing was found.
 
         ``places`` are those of the catalogue, rows stand in order of arrival. MISSING rows stay what they are. What
-        these rows say about those of earlier groups is given by ``afterwards``.
+        these rows say about those of earlier groups is given by ``afterwards``. ``batch`` (n,) numbers the batches.
         """
         quality, cause = np.maximum(quality, np.uint8(Quality.GOOD)), cause.copy()
         rows = Samples(
@@ -74,6 +81,8 @@ class QualityControl:
             tolerance=self._tolerance,
             now_ns=now_ns,
         )
+        if batch is not None:
+            self._turned_back(batch, rows, quality, cause)
         for start in range(0, len(places), _BLOCK_ROWS):
             self._check(rows, start, quality, cause)
         self._rows += len(places)
@@ -119,9 +128,21 @@ class QualityControl:
         misdated = out_of_tolerance(some)
         if misdated.any():
             _doubt(np.flatnonzero(misdated), Cause.CLOCK, quality[block], cause[block])
-        watched = np.flatnonzero(limits.watched[at] & (quality[block] < Quality.BAD) & ~misdated)
+        trusted = (quality[block] < Quality.BAD) & (cause[block] & Cause.CLOCK == 0)
+        watched = np.flatnonzero(limits.watched[at] & trusted)
         if len(watched):
             self._beside(some.take(watched), watched + start, quality, cause)
+
+    @staticmethod
+    def _turned_back(batch: I64, rows: Samples, quality: U8, cause: U16) -> None:
+        """A clock that nothing keeps right and that goes back between two samples is wrong at one of them.
+
+        Without that mark it is no evidence: loggers hand over what they kept after what they read last.
+        """
+        free = np.flatnonzero((cause & Cause.UNSYNCED != 0) & (quality < Quality.MISSING))
+        if len(free):
+            back = went_back(batch[free], rows.places[free], rows.time_ns[free])
+            _doubt(free[back], Cause.CLOCK, quality, cause)
 
     def _range(self, rows: Samples, quality: U8, cause: U16) -> None:
         """Few rows lie outside the tightest limits, and only those are looked at more closely."""

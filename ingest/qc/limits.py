@@ -15,7 +15,7 @@ from ingest.qc.parameters import (
     PlausibleRange,
     RateOfChange,
     Spike,
-    tests_of,
+    chosen,
 )
 from telemetry.batch import F64, Mask
 from telemetry.quantity import QUANTITIES, Kind
@@ -80,7 +80,7 @@ class Limits:
             column[places] = getattr(blank, name)[0]
         for place, series in announced:
             self._announced(place, series)
-            for test in tests_of(series, self._site_tests):
+            for test in chosen(series, self._site_tests):
                 self._set(place, test)
         self.tight_low[places] = np.maximum(self.low, self.plausible_low)[places]
         self.tight_high[places] = np.minimum(self.high, self.plausible_high)[places]

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from ingest.qc.checks import ABSURD
 from telemetry.quantity import QUANTITIES, Kind
 from telemetry.series import Series
 from telemetry.settings import load
@@ -100,6 +101,17 @@ class Off(Test, frozen=True, kw_only=True, tag="off"):
 
 AnyTest = PlausibleRange | RateOfChange | FlatLine | Spike | AttenuatedSignal | Climatology | Neighbours | Off
 KINDS: Final = (PlausibleRange, RateOfChange, FlatLine, Spike, AttenuatedSignal, Climatology, Neighbours)
+_YEAR_S: Final = 366 * 86_400.0
+_MOST: Final = {
+    "per_s": ABSURD,
+    "seconds": _YEAR_S,
+    "threshold": ABSURD,
+    "least": ABSURD,
+    "reach_km": 20_000.0,
+    "difference": ABSURD,
+    "newest_s": _YEAR_S,
+}
+"""What each number may be at most, more than 0 at least."""
 _SPIKES: Final = ("differential", "average")
 
 
@@ -124,19 +136,19 @@ def name_of(test: Test) -> str:
     return str(type(test).__struct_config__.tag)
 
 
-def tests_of(series: Series, tests: Sequence[AnyTest]) -> list[AnyTest]:
+def chosen(series: Series, tests: Sequence[AnyTest]) -> list[AnyTest]:
     """The tests of one series: the built-in ones, then the site's; of one kind the later wins, months add up."""
-    chosen: dict[object, AnyTest] = {}
+    found: dict[object, AnyTest] = {}
     for test in (*built_in(), *tests):
         if test.quantity != series.quantity:
             continue
         if test.station not in ("", series.station) or test.point not in ("", series.point):
             continue
         if isinstance(test, Off):
-            chosen = {key: kept for key, kept in chosen.items() if name_of(kept) != test.which}
+            found = {key: kept for key, kept in found.items() if name_of(kept) != test.which}
         else:
-            chosen[(name_of(test), *getattr(test, "months", ()))] = test
-    return list(chosen.values())
+            found[(name_of(test), *getattr(test, "months", ()))] = test
+    return list(found.values())
 
 
 def mistakes(test: AnyTest) -> Iterator[tuple[str, str]]:
@@ -163,10 +175,10 @@ def _fits(test: AnyTest, kind: Kind) -> bool:
 
 
 def _numbers(test: AnyTest) -> Iterator[tuple[str, str]]:
-    for key in ("per_s", "seconds", "threshold", "least", "reach_km", "difference", "newest_s"):
+    for key, most in _MOST.items():
         found = getattr(test, key, None)
-        if found is not None and not found > 0:
-            yield key, f"{found}, expected more than 0"
+        if found is not None and not 0 < found <= most:
+            yield key, f"{found}, expected more than 0 and at most {most:g}"
     if isinstance(test, RateOfChange) and not test.step >= 0:
         yield "step", f"{test.step}, expected 0 or more"
     low, high = getattr(test, "low", None), getattr(test, "high", None)

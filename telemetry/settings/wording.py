@@ -29,6 +29,8 @@ def said(message: str, found: Tree, kind: object, steps: Sequence[Step]) -> str:
         return f"{shown}, expected {kinds}{wrong[2]}"
     if message.startswith("Invalid enum value"):
         return f"{shown}, expected one of {', '.join(_choices(kind, steps))}"
+    if message.startswith("Invalid value") and (tags := _tags(kind, steps)):
+        return f"{message}, expected one of {', '.join(tags)}"
     return message if shown in message else f"{message} (found {shown})"
 
 
@@ -58,6 +60,12 @@ def _choices(kind: object, steps: Sequence[Step]) -> list[str]:
         elif isinstance(one, type) and issubclass(one, Enum):
             found += [repr(member.value) for member in one]
     return found
+
+
+def _tags(kind: object, steps: Sequence[Step]) -> list[str]:
+    """What may stand where the key at a path names one of several structs."""
+    structs = _structs(kind, steps[:-1], {})
+    return [str(_tag(one)) for one in structs if _tag(one) is not None and _tag_field(one) == steps[-1]]
 
 
 def _structs(kind: object, steps: Sequence[Step], siblings: Tree) -> list[type[msgspec.Struct]]:
