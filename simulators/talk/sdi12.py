@@ -15,13 +15,6 @@ from simulators.field_twin import FieldTwin
 _IDENTITY: Final = Identity("1.4", "PETREL", "TWIN", "1")
 _SILENT: Final = b""
 _END: Final = b"!"
-_DIGITS: Final = {
-    Kind.MEASURE: frames.DIGITS_M,
-    Kind.VERIFY: frames.DIGITS_M,
-    Kind.CONCURRENT: frames.DIGITS_C,
-    Kind.HIGH_ASCII: frames.DIGITS_H,
-    Kind.HIGH_BINARY: frames.DIGITS_H,
-}
 _CODES: Final = {
     "water_level": "HG",
     "water_temperature": "TW",
@@ -84,7 +77,7 @@ class Sdi12:
             limit = frames.PAGES_HIGH if kind.is_high else frames.PAGES
             lines = frames.encode_pages(address, values, crc=crc, most=most, limit=limit)
             self._kept[address] = _Kept(lines=tuple(lines))
-        return frames.encode_started(address, Started(0, len(values)), _DIGITS[kind])
+        return frames.encode_started(address, Started(0, len(values)), frames.DIGITS[kind])
 
 
 def _one(frames_: tuple[bytes, ...], at: int) -> bytes | None:
@@ -97,7 +90,7 @@ def _describe(address: str, body: str, twin: FieldTwin) -> bytes:
     kind, number, crc = _measurement(measurement)
     placed = _placed(twin, kind, number)
     if not place:
-        return frames.encode_started(address, Started(0, max(placed, default=0)), _DIGITS[kind])
+        return frames.encode_started(address, Started(0, max(placed, default=0)), frames.DIGITS[kind])
     point = placed.get(int(place))
     said = None if point is None else Parameter(_CODES.get(point.quantity, ""), _unit(point))
     return frames.encode_parameter(address, said, crc=crc)

@@ -84,7 +84,7 @@ def _measure(address: str, parts: Sequence[Sdi12Field]) -> Page:
     if kind is Kind.CONCURRENT:
         started = yield from _start_concurrent(address, body)
     else:
-        started = yield from _start(address, body, frames.DIGITS_H if kind.is_high else frames.DIGITS_M)
+        started = yield from _start(address, body, frames.DIGITS[kind])
     if kind is Kind.HIGH_BINARY:
         pages = _packets(address, started.values)
     else:
@@ -113,7 +113,7 @@ def _start(address: str, body: str, digits: int) -> Generator[Ask, bytes, Starte
 def _start_concurrent(address: str, body: str) -> Generator[Ask, bytes, Started]:
     """Until the time of the sensor is over, in which it must keep silent (clause 4.4.8)."""
     frame = yield _ask(Command(address, body), frames.LONGEST_STARTED)
-    started = frames.decode_started(address, frame, frames.DIGITS_C)
+    started = frames.decode_started(address, frame, frames.DIGITS[Kind.CONCURRENT])
     if started.ready_s and started.values:
         yield Ask(b"", _refuse, longest=0, wait_s=started.ready_s, optional=True)
     return started

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from device_profiles.fields.sdi12 import Kind
 from edge_agent.drivers.contract import FrameError
 from edge_agent.drivers.sdi12.about import (
     LONGEST_IDENTITY,
@@ -70,6 +71,14 @@ DIGITS_M: Final = 1
 DIGITS_C: Final = 2
 DIGITS_H: Final = 3
 """Digits that count the values in the answers to M and V, to C, and to HA and HB."""
+DIGITS: Final = {
+    Kind.MEASURE: DIGITS_M,
+    Kind.VERIFY: DIGITS_M,
+    Kind.CONCURRENT: DIGITS_C,
+    Kind.HIGH_ASCII: DIGITS_H,
+    Kind.HIGH_BINARY: DIGITS_H,
+}
+"""By kind of measurement; a continuous one is not started, and counts nothing."""
 LONGEST_VALUES: Final = 81
 """Address, 75 characters of values (clause 4.4.6), CRC, end."""
 VALUES_AFTER_M: Final = 35

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Final
 
 from device_profiles.fields import sdi12
-from device_profiles.fields.sdi12 import Kind, Sdi12Field
+from device_profiles.fields.sdi12 import Sdi12Field
 from edge_agent.drivers.contract import Ask, FrameError, Nameplate
 from edge_agent.drivers.sdi12 import about, frames
 from edge_agent.drivers.sdi12.frames import Command
@@ -13,14 +13,6 @@ from edge_agent.drivers.sdi12.frames import Command
 SINCE: Final = "1.4"
 MOST: Final = 16
 """Values that one sensor is asked about: each takes a fifth of a second of the line."""
-_DIGITS: Final = {
-    Kind.MEASURE: frames.DIGITS_M,
-    Kind.VERIFY: frames.DIGITS_M,
-    Kind.CONCURRENT: frames.DIGITS_C,
-    Kind.HIGH_ASCII: frames.DIGITS_H,
-    Kind.HIGH_BINARY: frames.DIGITS_H,
-}
-"""aIR0! does not exist: a continuous measurement is not started (clause 6.1)."""
 
 
 class _Said:
@@ -55,11 +47,11 @@ def _measurement(address: str, parts: Mapping[str, Sdi12Field], said: _Said) -> 
     fields = tuple(parts.values())
     kind, body, crc = fields[0].kind, sdi12.command(fields), any(part.crc for part in fields)
     values = None
-    if kind in _DIGITS:
+    if kind in frames.DIGITS:  # aIR0! does not exist (clause 6.1)
         frame = yield _ask(Command(address, f"I{body}"))
         if not frame:
             return False
-        started = frames.decode_started(address, frame, _DIGITS[kind])
+        started = frames.decode_started(address, frame, frames.DIGITS[kind])
         values = started.values
         said.attributes[body] = f"{values} value{'s' * (values != 1)} in {started.ready_s} s"
     for field, part in parts.items():
