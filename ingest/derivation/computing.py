@@ -9,7 +9,6 @@ from ingest.derivation.news import news
 from ingest.derivation.owed import Part
 from ingest.derivation.prefetch import prefetched
 from ingest.derivation.sources import Reader, Told, Waiting, anew, as_samples, cells_between, now, read
-from ingest.derived.gains import Sums
 from ingest.derived.plan import Group
 from ingest.derived.rows import Rows, concat
 from ingest.derived.rules import span_ns
@@ -47,10 +46,13 @@ class Computer:
         who, at_ns = self._cells(store, group, np.arange(len(group)), since_ns, until_ns)
         return now(store, group, who, at_ns, self.timezone, self.kept) if len(who) else None
 
-    def finished(self, found: Rows | Waiting | None, window: Sums) -> Told:
-        """The rows of ``newest``, with what the hot window says where it must; for the thread that owns the window."""
+    def finished(self, found: Sequence[Rows | Waiting | None]) -> list[Told]:
+        """The rows of ``newest``, once those that wait for it have looked at the hot window."""
+        return [self._told(one) for one in found]
+
+    def _told(self, found: Rows | Waiting | None) -> Told:
         if isinstance(found, Waiting):
-            return found.rows(window, self.timezone)
+            return found.rows(self.timezone)
         none = np.zeros(0, np.int64)
         return Told(concat([]) if found is None else found, none, none)
 

@@ -1,6 +1,7 @@
 """What is owed: which members must be computed anew since when and until when, because rows came late."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -13,6 +14,24 @@ from telemetry.span import HOUR_NS
 NEVER: Final = 2**62
 _SLICE_NS: Final = 6 * HOUR_NS
 _MOST_SAMPLES: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Late:
+    """Series (n,), each once, with the times of the first and the last of its late rows."""
+
+    series: I64
+    first_ns: I64
+    last_ns: I64
+
+
+def late_rows(series: I64, time_ns: I64) -> Late:
+    """Rows (n,) by series."""
+    ids, which = np.unique(series, return_inverse=True)
+    first, last = np.full(len(ids), NEVER, np.int64), np.full(len(ids), -NEVER, np.int64)
+    np.minimum.at(first, which, time_ns)
+    np.maximum.at(last, which, time_ns)
+    return Late(ids, first, last)
 
 
 class Owed:
@@ -37,18 +56,25 @@ class Owed:
         """The oldest moment that is owed; NEVER when none is."""
         return min((int(since.min(initial=NEVER)) for since in self._since), default=NEVER)
 
-    def late(self, series: I64, time_ns: I64, done_ns: int) -> None:
-        """Note rows (n,) that came after the moments they belong to had been computed, up to ``done_ns``."""
+    def late(self, rows: "Late", done_ns: int) -> None:
+        """Note rows that came after the moments they belong to had been computed, up to ``done_ns``."""
+        series = rows.series
         stop = np.searchsorted(self._series, series, side="right")
-        first = np.searchsorted(self._series, series)
-        count = stop - first
+        begin = np.searchsorted(self._series, series)
+        count = stop - begin
         row = np.repeat(np.arange(len(series)), count)
-        at = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count) + first[row]
+        at = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count) + begin[row]
         for number in np.unique(self._group[at]).tolist():
             mine = self._group[at] == number
-            moment, slack = time_ns[row[mine]], self._slack[at[mine]]
-            reach = reach_ns(self._groups[number].rule)
-            self.add(number, self._member[at[mine]], moment - slack - 1, np.minimum(moment + reach + slack, done_ns))
+            first, last, slack = rows.first_ns[row[mine]], rows.last_ns[row[mine]], self._slack[at[mine]]
+            until = np.minimum(last + reach_ns(self._groups[number].rule) + slack, done_ns)
+            self.add(number, self._member[at[mine]], first - slack - 1, until)
+
+    def strangers(self, rows: "Late") -> "Late":
+        """The rows of series that no member looks at."""
+        at = np.minimum(np.searchsorted(self._series, rows.series), max(len(self._series) - 1, 0))
+        known = self._series[at] == rows.series if len(self._series) else np.zeros(len(rows.series), np.bool_)
+        return Late(rows.series[~known], rows.first_ns[~known], rows.last_ns[~known])
 
     def add(self, group: int, member: I64, since_ns: I64, until_ns: I64) -> None:
         """Owe members their moments in ``(since, until]``; all of shape (n,)."""

@@ -14,7 +14,7 @@ from ingest.derived.samples import Samples
 from ingest.derived.surroundings import moments
 from ingest.store.protocol import Points
 from ingest.window import Window
-from telemetry.batch import F64, I64
+from telemetry.batch import F64, I64, Mask
 from telemetry.span import MILLISECOND_NS, MINUTE_NS
 
 
@@ -86,13 +86,19 @@ class Waiting:
 
     def __init__(self, group: Group, who: I64, at_ns: I64, samples: Samples, between: Reach) -> None:
         self._group, self._who, self._at_ns, self._samples, self._between = group, who, at_ns, samples, between
+        self._passed: Mask = np.ones(len(who), np.bool_)
+        self._gain: F64 = np.zeros((0, 3))
 
-    def rows(self, window: Sums, timezone: str) -> "Told":
-        """The rows, with what the window says, and the cells that it can't say any more."""
-        between, passed = heard(window, self._between, self._at_ns)
+    def look(self, window: Sums) -> None:
+        """Read the window; quick, for the thread that owns it."""
+        between, self._passed = heard(window, self._between, self._at_ns)
+        self._gain = _gained(self._group, window, between.take(~self._passed))
+
+    def rows(self, timezone: str) -> "Told":
+        """The rows, with what the window said, and the cells that it could not say any more."""
+        passed = self._passed
         who, at_ns = self._who[~passed], self._at_ns[~passed]
-        gain = _gained(self._group, window, between.take(~passed))
-        rows = compute(self._group, who, at_ns, self._samples, timezone, gain)
+        rows = compute(self._group, who, at_ns, self._samples, timezone, self._gain)
         return Told(rows, self._who[passed], self._at_ns[passed])
 
 

@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import structlog
 
@@ -22,7 +22,8 @@ from ingest.commit import Commit
 from ingest.derivation import memory
 from ingest.derivation.computing import Computer
 from ingest.derivation.courier import Courier
-from ingest.derivation.owed import Owed
+from ingest.derivation.owed import Late, Owed, late_rows
+from ingest.derivation.sources import Waiting
 from ingest.derived.announcing import announcement
 from ingest.derived.gains import Sums
 from ingest.derived.plan import Plan, make_plan
@@ -59,6 +60,15 @@ class Figures:
     """Why the last tick could not read; empty when it could."""
 
 
+class _Planned(NamedTuple):
+    """What follows from a state of the catalogue; no plan where the old one still holds."""
+
+    revision: int
+    entries: tuple[Entry, ...]
+    plan: Plan | None
+    announce: Announce | None
+
+
 class Announcing(Protocol):
     """Who takes what the centre announces of its own (``ingest.admission.Admission``)."""
 
@@ -92,6 +102,8 @@ class Stage:
     _owed: Owed = field(default_factory=lambda: Owed(()))
     _entries: tuple[Entry, ...] = ()
     _revision: int = -1
+    _strangers: list[Late] = field(default_factory=list)
+    """Late rows of series that the plan does not know yet; until the next tick."""
     _done_ns: int = 0
     _seen: int = 0
     _saved: memory.Cursor | None = None
@@ -113,7 +125,7 @@ class Stage:
 
     def start(self) -> None:
         """Learn the catalogue and what an earlier run left undone; blocks on the store, before anything runs."""
-        self._learn()
+        self._adopt(self._planned())
         self.admission.take_own()
         self._done_ns = self._newest_moment()
         self._seen = self.store.last_commit()
@@ -129,11 +141,9 @@ class Stage:
 
     async def on_commit(self, commit: Commit) -> None:
         """Note rows that came late."""
-        self._learn()
         if commit.stored:
             self._seen = max(self._seen, commit.number)
-        if self.plan.groups:
-            self._late(commit, self._done_ns)
+        self._late(commit, self._done_ns)
         if any(is_derived(batch.source) for batch in commit.batches):
             self._arrived.set()
 
@@ -150,7 +160,8 @@ class Stage:
         self.clock.hold()
         begun_s = self.monotonic_s()
         try:
-            self._learn()
+            if self._revision != self.catalogue.revision:
+                self._adopt(await asyncio.to_thread(self._planned))
             seen, until = self._seen, self._newest_moment()
             since, self._done_ns = self._done_ns, max(self._done_ns, until)
             self.courier.again()
@@ -170,28 +181,42 @@ class Stage:
 
     # -- what there is ----------------------------------------------------------------------------------------------
 
-    def _learn(self) -> None:
-        """Meet the rules with the catalogue where it has changed, and announce what follows."""
-        if self._revision == self.catalogue.revision:
-            return
-        self._revision = self.catalogue.revision
+    def _planned(self) -> _Planned:
+        """The rules met with the catalogue, where anything of it has changed that they look at. For any thread."""
+        revision = self.catalogue.revision
         entries = tuple(entry for entry in self.catalogue.entries() if not entry.is_derived)
         if entries == self._entries:
+            return _Planned(revision, entries, None, None)
+        plan = make_plan(self.catalogue.site, self.rules, entries, self.surroundings)
+        return _Planned(revision, entries, plan, announcement(plan, drill=self.catalogue.drill))
+
+    def _adopt(self, found: _Planned) -> None:
+        """Go by a new plan; what was owed still is, and so are late rows of series that it is the first to know."""
+        self._revision, self._entries = found.revision, found.entries
+        if found.plan is None or found.announce is None:
             return
-        self._entries = entries
-        self.plan = make_plan(self.catalogue.site, self.rules, entries, self.surroundings)
-        owed = Owed(self.plan.groups)
+        owed = Owed(found.plan.groups)
         owed.carry(self._owed)
-        self._owed = owed
-        self.figures.series = sum(group.outputs.size for group in self.plan.groups)
-        self.admission.announce_own(self.source, announcement(self.plan, drill=self.catalogue.drill))
-        _LOG.info("derives", series=self.figures.series, left_out=len(self.plan.left_out))
+        strangers, self._strangers = self._strangers, []
+        for rows in strangers:
+            owed.late(rows, self._done_ns)
+        self.plan, self._owed = found.plan, owed
+        self.figures.series = sum(group.outputs.size for group in found.plan.groups)
+        self.admission.announce_own(self.source, found.announce)
+        _LOG.info("derives", series=self.figures.series, left_out=len(found.plan.left_out))
+
+    def _came_late(self, rows: Late, done_ns: int) -> None:
+        self._owed.late(rows, done_ns)
+        if self._revision != self.catalogue.revision:
+            unknown = self._owed.strangers(rows)
+            if len(unknown.series):
+                self._strangers.append(unknown)
 
     def _step_ns(self) -> int:
         """The shortest time between two moments of any rule that has members here."""
         found = [span_ns(group.rule.every) for group in self.plan.groups if group.rule.every is not None]
         sampled = [int(group.period_ns[group.lead].min()) for group in self.plan.groups if group.rule.every is None]
-        return max(min([*found, *sampled], default=5 * MINUTE_NS), MINUTE_NS)
+        return max(min([*found, *sampled], default=MINUTE_NS), MINUTE_NS)
 
     def _newest_moment(self) -> int:
         """The newest moment whose rows are all here but those that are late."""
@@ -207,7 +232,7 @@ class Stage:
             told = (batch.cause & Cause.CLOCK) == 0
             late = told & (batch.time_ns <= done_ns)
             if late.any():
-                self._owed.late(batch.series[late], batch.time_ns[late], done_ns)
+                self._came_late(late_rows(batch.series[late], batch.time_ns[late]), done_ns)
             newest = max(newest, int(batch.time_ns[told].max(initial=0)))
         return newest
 
@@ -218,8 +243,11 @@ class Stage:
         parts: list[Rows] = []
         plan, owed = self.plan, self._owed
         found = await asyncio.to_thread(self._computer.newest, plan.groups, since_ns, until_ns)
-        for number, one in enumerate(found):
-            told = self._computer.finished(one, self.window)
+        for one in found:
+            if isinstance(one, Waiting):
+                one.look(self.window)
+                await asyncio.sleep(0)  # alarms go first
+        for number, told in enumerate(await asyncio.to_thread(self._computer.finished, found)):
             parts.append(told.rows)
             owed.add(number, told.who, told.at_ns - 1, told.at_ns)
         await self._send(concat(parts))

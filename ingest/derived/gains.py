@@ -62,17 +62,22 @@ def reach(series: I64, at_ns: I64, length_ns: I64, period_ns: I64, samples: Samp
 def heard(sums: Sums, between: Reach, at_ns: I64) -> tuple[Reach, Mask]:
     """The same where only rows near both ends were looked at: who was silent at the end spoke last when the sums say.
 
-    The mask tells of those that have spoken since: what they gained by then can't be told from the sums any more.
+    The mask tells of those that have spoken since, or that the sums do not know yet: what they gained by then is for
+    the store to tell.
     """
     slots = sums.slots(between.series)
-    newest = np.where(slots >= 0, sums.usable_ns[np.maximum(slots, 0)], 0)
+    newest = np.append(sums.usable_ns, 0)[slots]
     upper = np.where(between.silent, np.maximum(between.lower, newest // MINUTE_NS), between.upper)
-    return Reach(between.series, between.lower, upper, between.silent), between.silent & (newest > at_ns)
+    return Reach(between.series, between.lower, upper, between.silent), (between.silent & (newest > at_ns)) | (
+        slots < 0
+    )
 
 
 def gained(sums: Sums, quantity: str, between: Reach) -> F64:
     """Gain, samples and doubtful samples of each window. (n, 3)."""
     slots = sums.slots(between.series)
+    if not (slots >= 0).any():
+        return np.zeros((len(slots), 3))
     found = sums.span(quantity, np.maximum(slots, 0), between.upper * MINUTE_NS, between.upper - between.lower)
     known = (slots >= 0)[:, None]
     return np.where(known, np.stack([found.total, found.count, found.suspect], axis=1), 0.0)
