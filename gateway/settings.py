@@ -20,7 +20,7 @@ from telemetry.codes import shared
 from telemetry.series import Station
 from telemetry.settings import Document, Step, load
 from telemetry.tls import TlsSettings
-from telemetry.topics import is_name
+from telemetry.topics import DERIVED, is_name
 from telemetry.wire import MAX_PAYLOAD, Announce, encode
 
 _NAME: Final = "expected lower-case letters, digits and hyphens, 63 at most"
@@ -121,6 +121,8 @@ def compile_gateway(
     settings = document.settings
     for key in ("site", "node"):
         _check_name(document, (key,), getattr(settings, key))
+    if settings.node == DERIVED:
+        raise document.error(("node",), f"{DERIVED!r} is the centre's own, expected another name")
     _check_spool(document, settings.spool)
     _check_quota(document, settings.quota)
     _check_metrics(document, settings.metrics)

@@ -173,3 +173,13 @@ async def test_after_a_restart_the_last_rows_of_before_still_count(place):
     async with place.running(START_NS + 3 * HOUR_NS):
         await place.settled()
         assert place.stored("st-1", "rain-5min", "rain_sum")[65] == pytest.approx(0.8)
+
+
+async def test_a_new_gateway_that_sends_its_past_at_once_has_it_derived(place):
+    """Its rows come before the tick that plans its series, and belong to moments that are over."""
+    async with place.running(START_NS + 3 * HOUR_NS + LATE_NS):
+        await feed(place, 0, 180)
+        await place.stage.tick()
+        await place.settled()
+        rain = place.stored("st-1", "rain-1h", "rain_sum")
+        assert [rain[minute] for minute in (60, 120, 180)] == pytest.approx([12.0] * 3)

@@ -61,6 +61,7 @@ def test_the_revision_is_a_digest_of_what_is_announced(written):
     [
         ("site: demo", "site: Demo", 1, "'Demo', expected lower-case"),
         ("node: gw-1", "node: a/b", 2, "'a/b', expected lower-case"),
+        ("node: gw-1", "node: derived", 2, "'derived' is the centre's own"),
         ("node: gw-1", "nod: gw-1", 2, "unknown key 'nod', expected 'node'"),
         ("mqtt://127.0.0.1:1883", "tcp://127.0.0.1", 3, "expected mqtt://[user@]host:port"),
         ("1:1883", "1:1883\ntls: {ca: ca.crt}", 4, "tls: beside mqtt://127.0.0.1:1883, expected mqtts://"),
