@@ -13,7 +13,7 @@ import numpy as np
 
 from ingest.commit import Commit
 from ingest.store import _duckdb_queries as sql
-from ingest.store import schema
+from ingest.store import check, schema
 from ingest.store._day_choice import choose
 from ingest.store._day_queries import closed
 from ingest.store._day_queries import rows as rows_of
@@ -202,6 +202,15 @@ class DuckDBStore:
             file_bytes=path.stat().st_size,
             log_bytes=log.stat().st_size if log.exists() else 0,
         )
+
+    def troubles(self) -> list[str]:
+        """What is wrong with closed days, a line each: their rows are missing from every read."""
+        return [self.days.damaged[number] for number in sorted(self.days.damaged)]
+
+    def check(self) -> Iterator[str]:
+        """Look at everything; a line for each thing that is wrong."""
+        yield from self.days.check()
+        yield from check.findings(self._file, self.days)
 
     def close(self) -> None:
         """Write what is open and give the file free."""

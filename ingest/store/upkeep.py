@@ -22,7 +22,7 @@ import structlog
 from ingest.store import _day_queries as sql
 from ingest.store._duckdb_file import Connection, DuckDBFile
 from ingest.store._gate import Gate
-from ingest.store.days import DAY_MS, Day, Days, crc_of, date_of, sync
+from ingest.store.days import DAY_MS, Day, Days, crc_of, sync
 from telemetry.batch import I64, MILLISECOND_NS
 from telemetry.clock import HOUR_NS
 
@@ -50,6 +50,8 @@ class Timing:
 
     close_ns: int = 2 * HOUR_NS
     merge_ns: int = HOUR_NS
+    patience_s: float = 5.0
+    """Real time to wait for readers, before rows are swept in a later pass."""
 
 
 class Upkeep:
@@ -132,6 +134,7 @@ class Upkeep:
             day = self._described(keeper, number, generation, upto, oldest, old, mark)
             self.on_step("swap")
             self._swap(keeper, day, hours)
+            self.on_step("swapped")
         self._days.by_day = {**self._days.by_day, number: day}
         if old is not None:
             mark_now = self._gate.mark()
@@ -163,6 +166,7 @@ class Upkeep:
         """A file that is there in full, on the disk, or not at all."""
         part = target.with_name(target.name + ".part")
         keeper.execute(written(part), arguments)
+        self.on_step("part")
         sync(part)
         part.rename(target)
 
@@ -216,9 +220,9 @@ class Upkeep:
                     span | {"begin": begin, "end": end},
                 )
 
-    def _quiet(self, mark: int, patience_s: float = 5.0) -> bool:
+    def _quiet(self, mark: int) -> bool:
         """Wait a little for readers that chose what to read before a mark; else the next pass sweeps."""
-        until_s = time.monotonic() + patience_s
+        until_s = time.monotonic() + self.timing.patience_s
         while not self._gate.is_past(mark):
             if time.monotonic() > until_s:
                 return False
@@ -229,8 +233,3 @@ class Upkeep:
         gone = [(mark, path) for mark, path in self._retired if self._gate.is_past(mark)]
         self._days.remove(path for _, path in gone)
         self._retired = [one for one in self._retired if one not in gone]
-
-
-def why_open(days: Days) -> list[str]:
-    """What is wrong with closed days, a line each, oldest first."""
-    return [f"{date_of(number)}: {days.damaged[number]}" for number in sorted(days.damaged)]
