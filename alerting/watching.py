@@ -1,6 +1,6 @@
 """What watches the risk sources: which series meet which of their needs, from the register and the catalogue."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -61,10 +61,13 @@ def watching(risks: Sequence[Risk], entries: Iterable[Entry]) -> Watching:
     for entry in entries:
         by_station.setdefault(entry.station.id, []).append(entry)
     stations = [found[0].station for found in by_station.values()]
+    names, number = list(by_station), {name: at for at, name in enumerate(by_station)}
     away = distances_m(risks, stations)
     watched, source, need, place = list[Watched](), list[int](), list[int](), list[int]()
     for index, risk in enumerate(risks):
-        watchers = _watchers(risk, by_station, dict(zip(by_station, away[index].tolist(), strict=True)))
+        near = np.flatnonzero(away[index] <= (risk.within_m or -1.0))
+        told = [at for at in map(number.__getitem__, _told(risk, by_station)) if at not in near]
+        watchers = _watchers(risk, {names[at]: float(away[index, at]) for at in (*near.tolist(), *told)}, by_station)
         met = {quantity: _meeting(watchers, quantity) for quantity in risk.quantities or (None,)}
         for found in met.values():
             need += [len(source)] * len(found)
@@ -85,15 +88,22 @@ def distances_m(risks: Sequence[Risk], stations: Sequence[Station]) -> F64:
     return 2 * _EARTH_M * np.arcsin(np.sqrt(np.clip(arc, 0.0, 1.0)))
 
 
-def _watchers(risk: Risk, by_station: dict[str, list[Entry]], away_m: dict[str, float]) -> tuple[Watcher, ...]:
+def _told(risk: Risk, by_station: Mapping[str, list[Entry]]) -> list[str]:
+    """The stations that the register names, each once, of those that there are."""
+    return [station for station in dict.fromkeys(watch.station for watch in risk.watched_by) if station in by_station]
+
+
+def _watchers(risk: Risk, away_m: Mapping[str, float], by_station: Mapping[str, list[Entry]]) -> tuple[Watcher, ...]:
+    """What watches a source, of the stations that are named or near enough; ``away_m``: their distances."""
     found = []
-    for station, entries in by_station.items():
+    for station, distance_m in away_m.items():
+        entries = by_station[station]
         named = [entry for entry in entries if any(_means(watch, entry) for watch in risk.watched_by)]
-        near = risk.within_m is not None and away_m[station] <= risk.within_m
+        near = risk.within_m is not None and distance_m <= risk.within_m
         chosen = named or [entry for entry in entries if near and entry.series.quantity in risk.quantities]
         if chosen:
             watcher = Watcher(
-                station=entries[0].station, distance_m=away_m[station], named=bool(named), entries=tuple(chosen)
+                station=entries[0].station, distance_m=distance_m, named=bool(named), entries=tuple(chosen)
             )
             found.append(watcher)
     return tuple(sorted(found, key=lambda one: (not one.named, one.distance_m)))

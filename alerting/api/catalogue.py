@@ -44,18 +44,19 @@ async def quantities(request: Request) -> Response:
 async def stations(request: Request, filters: Filters, cursor: str | None = None, limit: Limit = 1_000) -> Response:
     """Stations with owner, sharing (共享属性), update period, the span of rows held and contact; by identity."""
     holdings = view_of(request).holdings
-    items, following = _page(_by_station(holdings.chosen(filters)), lambda group: group[0].station.id, cursor, limit)
+    items, following = _page(
+        _by_station(await holdings.chosen(filters)), lambda group: group[0].station.id, cursor, limit
+    )
     return answer(dto.CatalogueStations(items=holdings.stations(items, await holdings.held()), next=following))
 
 
 @router.get("/catalogue/stations.csv", response_class=Response, responses={**_SHEET, **documented(422, 429, 503)})
 async def stations_sheet(request: Request, filters: Filters, language: In = "en") -> Response:
     """The same for spreadsheets, all at once."""
-    holdings, held = view_of(request).holdings, await view_of(request).holdings.held()
+    holdings = view_of(request).holdings
+    entries, held = await holdings.chosen(filters), await holdings.held()
     return await holdings.limits.run(
-        lambda: sheets.sheet(
-            sheets.STATIONS, holdings.stations(_by_station(holdings.chosen(filters)), held), language, "stations"
-        )
+        lambda: sheets.sheet(sheets.STATIONS, holdings.stations(_by_station(entries), held), language, "stations")
     )
 
 
@@ -63,16 +64,17 @@ async def stations_sheet(request: Request, filters: Filters, language: In = "en"
 async def series(request: Request, filters: Filters, cursor: str | None = None, limit: Limit = 1_000) -> Response:
     """Series with quantity, unit, owner, sharing, update period and the span of rows held; by station and point."""
     holdings = view_of(request).holdings
-    items, following = _page(holdings.chosen(filters), lambda entry: entry.path, cursor, limit)
+    items, following = _page(await holdings.chosen(filters), lambda entry: entry.path, cursor, limit)
     return answer(dto.CatalogueSeriesPage(items=holdings.series(items, await holdings.held()), next=following))
 
 
 @router.get("/catalogue/series.csv", response_class=Response, responses={**_SHEET, **documented(422, 429, 503)})
 async def series_sheet(request: Request, filters: Filters, language: In = "en") -> Response:
     """The same for spreadsheets, all at once."""
-    holdings, held = view_of(request).holdings, await view_of(request).holdings.held()
+    holdings = view_of(request).holdings
+    entries, held = await holdings.chosen(filters), await holdings.held()
     return await holdings.limits.run(
-        lambda: sheets.sheet(sheets.SERIES, holdings.series(holdings.chosen(filters), held), language, "series")
+        lambda: sheets.sheet(sheets.SERIES, holdings.series(entries, held), language, "series")
     )
 
 
@@ -86,7 +88,7 @@ async def risks(
     limit: Limit = 1_000,
 ) -> Response:
     """The register of risk sources (危险源底账): what watches each, and what does not; by identity."""
-    found = sorted(_risks(request, kind, town, state), key=lambda one: one.id)
+    found = sorted(await _risks(request, kind, town, state), key=lambda one: one.id)
     items, following = _page(found, lambda one: one.id, cursor, limit)
     return answer(dto.Risks(items=items, next=following))
 
@@ -100,15 +102,15 @@ async def risks_sheet(
     language: In = "en",
 ) -> Response:
     """The same for spreadsheets, all at once, in the order of the register."""
-    return sheets.sheet(sheets.RISKS, _risks(request, kind, town, state), language, "risks")
+    return sheets.sheet(sheets.RISKS, await _risks(request, kind, town, state), language, "risks")
 
 
-def _risks(
+async def _risks(
     request: Request, kind: Sequence[str] | None, town: Sequence[str] | None, state: Sequence[str] | None
 ) -> list[dto.Risk]:
     return [
         one
-        for one in view_of(request).holdings.risks()
+        for one in await view_of(request).holdings.risks()
         if (not kind or one.kind in kind) and (not town or one.town in town) and (not state or one.state in state)
     ]
 

@@ -23,6 +23,8 @@ class Chosen:
 
     def of(self, entries: Iterable[Entry], register: Register) -> list[Entry]:
         """The chosen ones of some entries."""
+        if not self.values:
+            return list(entries)
         tests = [(_READ[name], values) for name, values in self.values.items()]
         return [entry for entry in entries if all(read(entry, register) in values for read, values in tests)]
 

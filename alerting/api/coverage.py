@@ -33,7 +33,7 @@ async def coverage(request: Request) -> Response:
 
     Unknown is never covered: a station or source of which nothing is known is expected, and does not report.
     """
-    return answer(view_of(request).holdings.coverage())
+    return answer(await view_of(request).holdings.coverage())
 
 
 @router.get("/completeness", response_model=dto.Completeness, responses=documented(422, 429))

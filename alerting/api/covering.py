@@ -35,6 +35,11 @@ class Ground:
     planned: I64
     watching: Watching
 
+    def padded(self, by_place: U8) -> U8:
+        """States by place, SILENT for places that nothing has come to yet."""
+        missing = int(self.place.max(initial=-1)) + 1 - len(by_place)
+        return np.pad(by_place, (0, max(missing, 0)), constant_values=rates.SILENT)
+
 
 def ground(entries: Sequence[Entry], register: Register) -> Ground:
     """Number the stations and cells of some entries."""

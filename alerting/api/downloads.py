@@ -58,7 +58,7 @@ async def _download(
     from_ns = to_ns - _DEFAULT_NS if begin is None else moment(view, "from", begin)
     if not from_ns < to_ns:
         raise invalid("to", f"{end!r} is not after {begin!r}, expected a later time")
-    wanted = _wanted(holdings, filters, from_ns, to_ns)
+    wanted = await _wanted(holdings, filters, from_ns, to_ns)
     holdings.limits.download(client_of(request))
     with ExitStack() as taken:
         taken.enter_context(holdings.limits.place())
@@ -72,8 +72,8 @@ async def _download(
         return _Download(_chunks(holdings, first, pieces), taken.pop_all(), media_type, attached(name))
 
 
-def _wanted(holdings: Holdings, filters: Chosen, from_ns: int, to_ns: int) -> Wanted:
-    entries = holdings.chosen(filters)
+async def _wanted(holdings: Holdings, filters: Chosen, from_ns: int, to_ns: int) -> Wanted:
+    entries = await holdings.chosen(filters)
     most, expected = holdings.limits.settings.download_rows, holdings.rows_of(entries, from_ns, to_ns)
     if expected > most:
         raise invalid("from", f"about {expected} rows, expected at most {most}: fewer series or a shorter span")

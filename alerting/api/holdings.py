@@ -54,9 +54,9 @@ class Holdings:
     scratch: Path
     """Where downloads are made."""
     limits: Limits
-    _revision: int = -1
-    _ground: Ground | None = None
-    _held: Held = field(default_factory=dict)
+    _ground: tuple[int, Ground] | None = None
+    """With the revision of the catalogue that it is of."""
+    _spans: dict[int, tuple[int, int]] = field(default_factory=dict)
     _held_s: float | None = None
     _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -88,8 +88,11 @@ class Holdings:
         """What can be measured."""
         return listing.quantities(self.board.catalogue.entries())
 
-    def chosen(self, chosen: Chosen) -> list[Entry]:
+    async def chosen(self, chosen: Chosen) -> list[Entry]:
         """The announced series that a request chooses, by path."""
+        return await self.limits.run(lambda: self._chosen(chosen))
+
+    def _chosen(self, chosen: Chosen) -> list[Entry]:
         return sorted(chosen.of(self.board.catalogue.entries(), self.register), key=lambda entry: entry.path)
 
     def stations(self, groups: Sequence[Sequence[Entry]], held: Held) -> list[dto.CatalogueStation]:
@@ -100,20 +103,29 @@ class Holdings:
         """Series."""
         return [listing.series(entry, self.register, self.board.place, held) for entry in entries]
 
-    def risks(self) -> list[dto.Risk]:
+    async def risks(self) -> list[dto.Risk]:
         """The register of risk sources, each with what watches it, in the order of the register."""
-        found = self._grounded().watching
-        states, partly = found.states(self._states())
+        states = self._states()
+        return await self.limits.run(lambda: self._risks(states))
+
+    def _risks(self, by_place: U8) -> list[dto.Risk]:
+        found = self._grounded()
+        states, partly = found.watching.states(found.padded(by_place))
         return [
             listing.risk(watched, state, self.register, self.board.place, partly=part)
-            for watched, state, part in zip(found.watched, states.tolist(), partly.tolist(), strict=True)
+            for watched, state, part in zip(found.watching.watched, states.tolist(), partly.tolist(), strict=True)
         ]
 
-    def coverage(self) -> dto.Coverage:
+    async def coverage(self) -> dto.Coverage:
         """Coverage now."""
-        found, states = self._grounded(), self._states()
+        states, now_ns = self._states(), self.now_ns()
+        return await self.limits.run(lambda: self._coverage(states, now_ns))
+
+    def _coverage(self, by_place: U8, now_ns: int) -> dto.Coverage:
+        found = self._grounded()
+        states = found.padded(by_place)
         return dto.Coverage(
-            at=iso(self.now_ns(), self.board.place.timezone),
+            at=iso(now_ns, self.board.place.timezone),
             sample=self.register.sample,
             network=covering.network(found, states, self.board.place),
             risks=covering.risk_coverage(found, states, self.board.place),
@@ -124,8 +136,9 @@ class Holdings:
         day = max(days.first, date.fromisoformat(after[0])) if after else days.first
         while day <= days.last:
             if self.days.is_counted(day, self.now_ns()):
-                shares = listing.day_shares(day, *self._counted(day, chosen), by=days.by, site=self.board.place)
-                yield from (one for one in shares if after is None or (one.day, one.key) > after)
+                key = after[1] if after is not None and after[0] == day.isoformat() else ""
+                counted = self._counted(day, chosen)
+                yield from listing.day_shares(day, *counted, by=days.by, site=self.board.place, after=key)
             day += timedelta(days=1)
 
     def counting_since(self) -> str:
@@ -158,17 +171,16 @@ class Holdings:
                 except StoreError as exc:
                     raise UnavailableError(str(exc)) from exc
                 ends = zip(spans.first_ns.tolist(), spans.last_ns.tolist(), strict=True)
-                self._held, self._held_s = dict(zip(spans.series.tolist(), ends, strict=True)), time.monotonic()
-        return self._with_newest(self._held)
+                self._spans, self._held_s = dict(zip(spans.series.tolist(), ends, strict=True)), time.monotonic()
+        return self._span
 
-    def _with_newest(self, held: Held) -> Held:
-        """What came since the store was asked."""
-        latest, found = self.board.latest, dict(held)
-        for entry in self.board.catalogue.entries():
-            if entry.place < len(latest.time_ns) and (newest := int(latest.time_ns[entry.place])) > 0:
-                first, last = found.get(entry.id, (newest, newest))
-                found[entry.id] = (first, max(last, newest))
-        return found
+    def _span(self, entry: Entry) -> tuple[int, int] | None:
+        """What the store said, and what came since."""
+        span, newest_ns = self._spans.get(entry.id), self.board.latest.time_ns
+        if entry.place >= len(newest_ns) or newest_ns[entry.place] <= 0:
+            return span
+        newest = int(newest_ns[entry.place])
+        return (newest, newest) if span is None else (span[0], max(span[1], newest))
 
     def _counted(self, day: date, chosen: Chosen) -> tuple[list[Entry], I64]:
         """The chosen series of a day, and their counts (n, 4)."""
@@ -176,20 +188,22 @@ class Holdings:
         table = np.stack(counts, axis=1)
         known = self.board.catalogue.places(series) >= 0
         entries = [self.board.catalogue.entry(key) for key in series[known].tolist()]
-        kept = {entry.id for entry in chosen.of(entries, self.register)}
-        mask = np.array([entry.id in kept for entry in entries], np.bool_)
-        return [entry for entry in entries if entry.id in kept], table[known][mask]
+        kept = chosen.of(entries, self.register)
+        if len(kept) == len(entries):
+            return entries, table[known]
+        identities = {entry.id for entry in kept}
+        return kept, table[known][[entry.id in identities for entry in entries]]
 
     def _grounded(self) -> Ground:
-        if self._ground is None or self._revision != self.board.catalogue.revision:
-            self._revision = self.board.catalogue.revision
+        revision = self.board.catalogue.revision
+        known = self._ground
+        if known is None or known[0] != revision:
             entries = [entry for entry in self.board.catalogue.entries() if is_measured(entry)]
-            self._ground = covering.ground(entries, self.register)
-        return self._ground
+            self._ground = known = (revision, covering.ground(entries, self.register))
+        return known[1]
 
     def _states(self) -> U8:
-        """The state of every series by place."""
-        self.board.latest.learn()
+        """The state of every series by place; only in the event loop, which changes what it is made of."""
         latest = self.board.latest
         return rates.states(latest.stale(self.now_ns()), latest.quality)
 

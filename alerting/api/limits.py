@@ -1,7 +1,7 @@
 """Limits of the heavy reads: a bucket of tokens per client, in a bounded table, and so many downloads at once.
 
 Alarms, events, health and the picture never pass here. A client is an address; where the peer is this machine, a proxy
-in front of us may say whom it speaks for: the last of ``X-Forwarded-For``, which is what the proxy itself saw.
+in front of us may say whom it speaks for.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from fastapi import Request
 from starlette.exceptions import HTTPException
 
 from alerting.api.answers import view_of
-from alerting.settings import LimitSettings, is_loopback
+from alerting.settings import LimitSettings
 
 T = TypeVar("T")
 _CLIENTS: Final = 1_024
@@ -104,10 +104,8 @@ class Limits:
 
 
 def client_of(request: Request) -> str:
-    """Whom a request comes from."""
-    peer = request.client.host if request.client else "unknown"
-    said = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
-    return said[:_LONGEST_NAME] if said and is_loopback(peer) else peer
+    """Whom a request comes from; the server has put there what a proxy on this machine says (``X-Forwarded-For``)."""
+    return request.client.host[:_LONGEST_NAME] if request.client else "unknown"
 
 
 def limited(request: Request) -> None:

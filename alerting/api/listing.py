@@ -1,7 +1,8 @@
 """How entries of the catalogue, the register and the book of days are told: one function for each kind."""
 
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Final
 
@@ -21,8 +22,8 @@ from telemetry.batch import I64
 from telemetry.quantity import QUANTITIES
 from telemetry.series import Text
 
-Held = Mapping[int, tuple[int, int]]
-"""From when to when rows are held, in nanoseconds, by series."""
+Held = Callable[[Entry], tuple[int, int] | None]
+"""From when to when rows of a series are held, in nanoseconds; None where there are none."""
 _STATES: Final[dict[WatchState, Text]] = {
     "unwatched": Text("未监测", "unwatched"),
     "partial": Text("部分监测", "watched in part"),
@@ -76,7 +77,7 @@ def quantities(entries: Iterable[Entry]) -> dto.Quantities:
 def station(entries: Sequence[Entry], register: Register, site: Site, held: Held) -> dto.CatalogueStation:
     """A station from its series, one at least."""
     here = entries[0].station
-    spans = [held[entry.id] for entry in entries if entry.id in held]
+    spans = [span for entry in entries if (span := held(entry)) is not None]
     terms = register.share_of(here.id, here.kind)
     owner = None if terms is None else next(one for one in register.owners if one.id == terms.owner)
     return dto.CatalogueStation(
@@ -101,7 +102,7 @@ def station(entries: Sequence[Entry], register: Register, site: Site, held: Held
 
 def series(entry: Entry, register: Register, site: Site, held: Held) -> dto.CatalogueSeries:
     """A series."""
-    span = held.get(entry.id)
+    span = held(entry)
     quantity = QUANTITIES.get(entry.series.quantity)
     name = entry.series.quantity
     return dto.CatalogueSeries(
@@ -171,8 +172,10 @@ def risk(watched: Watched, state: int, register: Register, site: Site, *, partly
     )
 
 
-def day_shares(day: date, entries: Sequence[Entry], counts: I64, *, by: str, site: Site) -> list[dto.DayShare]:
-    """One day of some series, counts (n, 4) as in ``ingest.coverage.day.Counts``, summed by group, by key."""
+def day_shares(
+    day: date, entries: Sequence[Entry], counts: I64, *, by: str, site: Site, after: str
+) -> Iterator[dto.DayShare]:
+    """One day of some series, counts (n, 4) as in ``ingest.coverage.day.Counts``, summed by group; keys after one."""
     names = town_names(site)
     groups = [_group(entry, by, site, names) for entry in entries]
     keys = sorted(dict(groups))
@@ -181,7 +184,9 @@ def day_shares(day: date, entries: Sequence[Entry], counts: I64, *, by: str, sit
     summed = np.zeros((len(keys), 4), np.int64)
     np.add.at(summed, member, counts)
     called = dict(groups)
-    return [_day_share(day, key, called[key], *row) for key, row in zip(keys, summed.tolist(), strict=True)]
+    begin = bisect_right(keys, after)
+    for key, row in zip(keys[begin:], summed[begin:].tolist(), strict=True):
+        yield _day_share(day, key, called[key], *row)
 
 
 def _group(entry: Entry, by: str, site: Site, towns: Mapping[str, Text]) -> tuple[str, Text]:
