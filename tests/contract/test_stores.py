@@ -131,10 +131,8 @@ def test_every_column_comes_back_as_it_was(store):
     assert_points(everything(store, sent), sent)
 
 
-def test_the_later_commit_wins_whichever_value_is_larger(store, request):
+def test_the_later_commit_wins_whichever_value_is_larger(store):
     """On every read; a server by itself keeps whichever of the two it likes."""
-    if isinstance(store, DuckDBStore):
-        request.applymarker(pytest.mark.xfail(strict=False, reason="its points still show both"))
     place = int(ids("a")[0])
     for seq, (a, b) in enumerate([(5.0, 3.0), (3.0, 5.0), (4.0, NAN)], start=1):
         store.commit([batch(seq, [a, b])])

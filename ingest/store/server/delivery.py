@@ -13,7 +13,7 @@ from ingest.store.server.journal import Entry, Journal
 from ingest.store.server.layers import Layers
 from ingest.store.server.lines import Names, bodies
 from ingest.store.server.protocol import Server
-from ingest.store.server.rows import JOURNAL, Rows
+from ingest.store.server.rows import Rows
 
 _LOG: Final = structlog.get_logger(__name__)
 _LOOK_S: Final = 2.0
@@ -71,10 +71,9 @@ class Delivery:
         self._finish(self._under_way)
 
     def unsettled(self) -> list[Rows]:
-        """What was committed last and may not be found at the server yet, in order of commit; the rank says so."""
+        """What was committed last and may not be found at the server yet, in order of commit; the rank is the layer."""
         with self._guard:
-            sent = list(self._unsettled)
-        return [replace(one.rows, rank=one.rows.rank * 0 + JOURNAL + one.entry.number) for one in sent]
+            return [sent.rows for sent in self._unsettled]
 
     def passed(self, number: int) -> None:
         """The engine needs no group up to this any more."""

@@ -2,16 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
 from ingest.store.protocol import Buckets, Points
 from telemetry.batch import F64, I64, MILLISECOND_NS, U8, U16, Batch, Mask
 from telemetry.quality import Cause, Quality
-
-JOURNAL: Final = 2**32
-"""The rank of rows in the journal begins above that of every layer: they are the latest commits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
