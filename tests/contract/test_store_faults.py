@@ -12,6 +12,7 @@ import pytest
 
 from ingest.store.protocol import StoreError, StoreOpenError, StoreRefusedError, Tally
 from ingest.store.server.address import Address, check_url
+from ingest.store.server.opening import trouble
 from ingest.store.server.store import ServerStore
 from ingest.store.server.victoriametrics import VictoriaMetrics
 from telemetry.batch import MILLISECOND_NS, Batch, rows
@@ -278,9 +279,12 @@ def test_a_server_that_would_lose_or_double_rows_is_refused(tmp_path, flags, exp
     with victoria_metrics(tmp_path / "vm", flags) as server:
         talk = VictoriaMetrics(Address(url=server.url))
         store = ServerStore(talk, tmp_path / "journal", now_ns=lambda: START_NS)
-        with pytest.raises(StoreOpenError, match=f"^{server.url}: .* expected {expected}$"):
+        with pytest.raises(StoreRefusedError, match=f"^{server.url}: .* expected {expected}$") as found:
             store.commit([large(1)])
         store.close()
+        assert trouble("victoriametrics", Address(url=server.url), tmp_path / "journal") == str(found.value)
+    assert "expected a server that answers" in str(trouble("victoriametrics", Address(url=server.url), tmp_path / "j"))
+    assert not (tmp_path / "j").exists()
 
 
 def test_a_password_is_asked_for_and_stands_in_no_text(tmp_path):

@@ -6,7 +6,7 @@ Debian packages InfluxDB 1.6 only, which has no v2 interface. Lines are written 
 import numpy as np
 import pytest
 
-from ingest.store.protocol import StoreOpenError
+from ingest.store.protocol import StoreRefusedError
 from ingest.store.server.address import Address
 from ingest.store.server.influxdb import InfluxDB, rows_of_csv
 from ingest.store.server.store import ServerStore
@@ -80,7 +80,7 @@ def test_another_server_is_refused_before_a_row_is_sent(tmp_path):
     """VictoriaMetrics would take the lines, and answer no question in Flux."""
     with victoria_metrics(tmp_path / "vm") as server:
         store = ServerStore(InfluxDB(Address(url=server.url)), tmp_path / "journal", now_ns=lambda: START_NS)
-        with pytest.raises(StoreOpenError, match="InfluxDB no version, expected version 2"):
+        with pytest.raises(StoreRefusedError, match="InfluxDB no version, expected version 2"):
             store.commit([batch(1, [1.0, 2.0])])
         store.close()
         own = VictoriaMetrics(Address(url=server.url))

@@ -52,7 +52,7 @@ class Delivery:
         """Bring the server to where the journal is; the group that was under way, if that is finished now.
 
         ``virgin``: nothing was ever committed here, so what the server holds already is learnt first. Raises
-        StoreRefusedError and StoreOpenError.
+        StoreRefusedError.
         """
         if self._in_doubt or self._is_due():
             self._look(virgin=virgin)

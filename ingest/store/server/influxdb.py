@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from ingest.store.protocol import StoreOpenError
+from ingest.store.protocol import StoreRefusedError
 from ingest.store.server.address import Address
 from ingest.store.server.connection import Connection
 from ingest.store.server.protocol import Ends
@@ -40,11 +40,11 @@ class InfluxDB:
         self._mine = f"r._measurement == {_text(address.measurement)}"
 
     def incarnation(self) -> str:
-        """One word for ever, since it loses nothing that it took; raises StoreOpenError for another kind of server."""
+        """One word for ever, since it loses nothing that it took; refuses another kind of server."""
         answer = self._connection.get("/ping", _PROBE_S)
         version = answer.headers.get("X-Influxdb-Version", "no version")
         if not version.lstrip("v").startswith("2."):
-            raise StoreOpenError(f"{self._connection.address.url}: InfluxDB {version}, expected version 2")
+            raise StoreRefusedError(f"{self._connection.address.url}: InfluxDB {version}, expected version 2")
         return ENGINE
 
     def write(self, lines: bytes) -> None:

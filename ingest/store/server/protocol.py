@@ -28,7 +28,7 @@ class Server(Protocol):
     def incarnation(self) -> str:
         """A word that is another once it was started anew; answers or refuses within seconds.
 
-        Raises StoreOpenError where it is set up so that rows would be lost or doubled.
+        Refuses, too, where it is set up so that rows would be lost or doubled: that may come with any start of it.
         """
 
     def write(self, lines: bytes) -> None:

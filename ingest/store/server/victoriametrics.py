@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from ingest.store.protocol import StoreOpenError, StoreRefusedError
+from ingest.store.protocol import StoreRefusedError
 from ingest.store.server.address import Address
 from ingest.store.server.connection import Connection
 from ingest.store.server.protocol import Ends
@@ -73,7 +73,7 @@ class VictoriaMetrics:
         self._asked = count(time.monotonic_ns())
 
     def incarnation(self) -> str:
-        """When it was started; raises StoreOpenError for flags with which rows would be lost or doubled."""
+        """When it was started; refuses where its flags would lose or double rows."""
         text = self._connection.get("/metrics", _PROBE_S).text
         flags = {name: (value, is_set == "true") for name, value, is_set in _FLAG.findall(text)}
         started = _STARTED.search(text)
@@ -148,8 +148,8 @@ class VictoriaMetrics:
         form = {"query": query, "time": str(_LAST_MS // 1000), "nocache": "1"}
         return _ANSWER.decode(self._connection.post("/api/v1/query", form).content).data.result
 
-    def _unfit(self, found: str, expected: str) -> StoreOpenError:
-        return StoreOpenError(f"{self._connection.address.url}: {found}, expected {expected}")
+    def _unfit(self, found: str, expected: str) -> StoreRefusedError:
+        return StoreRefusedError(f"{self._connection.address.url}: {found}, expected {expected}")
 
 
 def _selections(series: I64 | None) -> Iterator[str]:
