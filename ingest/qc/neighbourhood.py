@@ -38,14 +38,16 @@ class Neighbourhood:
         """Which readings differ from the median of what is around them, shape (n,): by more than the limit of their
         series, and by more than three times the spread around.
 
-        ``last_ns`` and ``last`` hold the newest sample by place. Where fewer than three around are new enough, nothing
-        is said.
+        ``last_ns`` and ``last`` hold the newest sample by place, as far as places were heard of. Where fewer than three
+        around are new enough, nothing is said.
         """
         self._settle()
         limits = self._limits
         near = self._near[places]
+        heard = (near != _NOBODY) & (near < len(last_ns))
+        near = np.where(heard, near, 0)
         age_ns = np.abs(time_ns[:, None] - last_ns[near])
-        known = (near != _NOBODY) & (age_ns <= limits.newest_ns[places][:, None])
+        known = heard & (age_ns <= limits.newest_ns[places][:, None])
         around = np.where(known, last[near], np.nan)
         count = known.sum(axis=1)
         middle = _median(around, count)

@@ -227,3 +227,9 @@ def test_a_clock_that_goes_back_is_doubted_where_nothing_keeps_it_right(cause, b
     )
     assert ((found[1] & Cause.CLOCK) != 0).tolist() == doubtful
     assert (found[0] == Quality.SUSPECT).tolist() == doubtful
+
+
+def test_neighbours_that_were_never_heard_are_none():
+    control = made(*(world := pressures(40))[0], where=world[1])
+    assert told(control, 0, [1000.0], places=[0]) == [0]
+    assert told(control, 1, [1000.0], places=[0]) == [0]
