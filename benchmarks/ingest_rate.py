@@ -1,9 +1,11 @@
 """MQTT to committed, checked rows per second, beside DuckDB alone in the same run.
 
-    python benchmarks/ingest_rate.py [--rows 3000000] [--broker nats-server|mosquitto]
+    python benchmarks/ingest_rate.py [--rows 3000000] [--sizes 100 1000 5000] [--broker nats-server|mosquitto]
 
-Gateways are simulated by one publishing process that keeps 32 batches of each unacknowledged, as the wire demands. It
-shares the machine with the broker and the centre, so the figure is for all of them together.
+Gateways are simulated by one publishing process that keeps the window of each full: 32 batches one by one, or what a
+gateway bundles (1,024 batches, 16,000 rows). It shares the machine with the broker and the centre, so the figure is for
+all of them together. Decoding, checks (with admission) and commit are processor time of the one thread that does them,
+one after another; the rest of a row's CPU is the client library.
 """
 
 import argparse
@@ -15,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -22,17 +25,18 @@ import aiomqtt
 import numpy as np
 import structlog
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # first, since gateway.py beside this file is no package
+from gateway.flight import BACKLOG_ROWS, BUNDLED
 from ingest.commit import Commit
 from ingest.service import Ingest
 from ingest.store.duckdb import DuckDBStore
-from telemetry.batch import Batch, rows
+from telemetry.batch import MAX_ROWS, Batch, rows
 from telemetry.broker import parse_broker
+from telemetry.bundle import packed
 from telemetry.clock import SECOND_NS, SystemClock
 from telemetry.series import Series, Station, Text, series_id
 from telemetry.topics import Channel, topic
 from telemetry.wire import Ack, Announce, Lane, decode, encode, encode_batch
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.integration.brokers import mosquitto, nats_server
 
 _WINDOW: Final = 32
@@ -50,12 +54,15 @@ class Result(NamedTuple):
     cpu_s: float
     """Of the process that commits, its threads included."""
     commits: int
+    stages_s: tuple[float, ...] = ()
+    """Processor time of decoding, checks and commit."""
 
     def __str__(self) -> str:
         rate = self.rows / self.seconds / 1e6
         group = self.rows // max(self.commits, 1)
         cpu_ns = 1e9 * self.cpu_s / self.rows
-        return f"| {self.what:34} | {self.rows_per_batch:>6} | {rate:>8.2f} | {cpu_ns:>10.0f} | {group:>11} |"
+        stages = " | ".join(f"{1e9 * stage / self.rows:>6.0f}" for stage in self.stages_s) or " | ".join([" " * 6] * 3)
+        return f"| {self.what:34} | {self.rows_per_batch:>6} | {rate:>8.2f} | {stages} | {cpu_ns:>6.0f} | {group:>11} |"
 
 
 def catalogue(gateway: int, n: int) -> tuple[Announce, np.ndarray]:
@@ -83,9 +90,10 @@ class Publisher:
     Batches are encoded before the clock starts: that is the work of many boxes in the field.
     """
 
-    def __init__(self, url: str, size: int, batches: int) -> None:
+    def __init__(self, url: str, size: int, batches: int, bundled: bool) -> None:
         self._broker = parse_broker(url)
-        self._gateways = [SimulatedGateway(number, size, batches // _GATEWAYS) for number in range(_GATEWAYS)]
+        each = batches // _GATEWAYS
+        self._gateways = [SimulatedGateway(number, size, each, bundled) for number in range(_GATEWAYS)]
         self._by_source = {gateway.source: gateway for gateway in self._gateways}
 
     async def run(self) -> None:
@@ -107,7 +115,7 @@ class Publisher:
 class SimulatedGateway:
     """One gateway with everything it will send, in order."""
 
-    def __init__(self, number: int, size: int, batches: int) -> None:
+    def __init__(self, number: int, size: int, batches: int, bundled: bool) -> None:
         self.source = f"bench/gw{number}"
         announce, series = catalogue(number, size)
         start_ns = time.time_ns() - 3600 * SECOND_NS
@@ -115,6 +123,9 @@ class SimulatedGateway:
         self._announce = encode(announce)
         self._unsent = dict(enumerate((encode_batch(batch, Lane.BACKLOG) for batch in polls), start=1))
         self._open: dict[int, bytes] = {}
+        self._bundled = bundled
+        self._window = min(BUNDLED, max(1, BACKLOG_ROWS // size)) if bundled else _WINDOW
+        self._at_once = max(1, MAX_ROWS // size) if bundled else 1
         self._must_announce = True
         self._progress = asyncio.Event()
 
@@ -135,12 +146,17 @@ class SimulatedGateway:
                 self._must_announce = False
                 await client.publish(topic(self.source, Channel.ANNOUNCE), self._announce, qos=1)
                 await self._resend(client)
-            while self._unsent and len(self._open) < _WINDOW:
-                seq = next(iter(self._unsent))
-                self._open[seq] = self._unsent.pop(seq)
-                await client.publish(topic(self.source, Channel.DATA), self._open[seq])
-                await asyncio.sleep(0)
+            while self._unsent and len(self._open) < self._window:
+                for payload in packed(self._taken()):
+                    await client.publish(topic(self.source, Channel.DATA), payload)
+                    await asyncio.sleep(0)
             await self._wait(client)
+
+    def _taken(self) -> list[bytes]:
+        """The next batches to send: one, or as many as a bundle holds and the window lets through."""
+        some = list(islice(self._unsent, min(self._at_once, self._window - len(self._open))))
+        self._open |= {seq: self._unsent.pop(seq) for seq in some}
+        return [self._open[seq] for seq in some]
 
     async def _wait(self, client: aiomqtt.Client) -> None:
         self._progress.clear()
@@ -155,14 +171,14 @@ class SimulatedGateway:
             await client.publish(topic(self.source, Channel.DATA), payload)
 
 
-def publish(url: str, size: int, batches: int) -> None:
+def publish(url: str, size: int, batches: int, bundled: bool) -> None:
     """The publishing process."""
-    asyncio.run(Publisher(url, size, batches).run())
+    asyncio.run(Publisher(url, size, batches, bundled).run())
 
 
-async def through_mqtt(url: str, folder: Path, size: int, n_rows: int) -> Result:
+async def through_mqtt(url: str, folder: Path, size: int, n_rows: int, bundled: bool) -> Result:
     """The whole way: broker, subscriber, decoding, quality control, commit, acknowledgement."""
-    store = DuckDBStore(folder / f"mqtt-{size}.duckdb")
+    store = DuckDBStore(folder / f"mqtt-{size}-{bundled}.duckdb")
     times_s: list[float] = []
     sizes: list[int] = []
     cpu_s = 0.0
@@ -178,7 +194,8 @@ async def through_mqtt(url: str, folder: Path, size: int, n_rows: int) -> Result
         running = tasks.create_task(ingest.run())
         await ingest.subscriber.connected.wait()
         cpu_s = time.process_time()
-        process = multiprocessing.get_context("spawn").Process(target=publish, args=(url, size, n_rows // size))
+        arguments = (url, size, n_rows // size, bundled)
+        process = multiprocessing.get_context("spawn").Process(target=publish, args=arguments)
         process.start()
         await asyncio.to_thread(process.join)
         cpu_s = time.process_time() - cpu_s
@@ -188,8 +205,11 @@ async def through_mqtt(url: str, folder: Path, size: int, n_rows: int) -> Result
     store.close()
     # From the first commit on: its rows arrived before the clock started, so they do not count.
     n_timed, seconds = sum(sizes[1:]), times_s[-1] - times_s[0]
-    cpu_s *= n_timed / sum(sizes)
-    return Result("MQTT to committed, checked", size, n_timed, seconds, cpu_s, len(sizes) - 1)
+    part = n_timed / sum(sizes)
+    stats = ingest.stats
+    stages_s = tuple(part * one for one in (stats.decode_s, stats.check_s, stats.commit_s))
+    what = f"MQTT to committed, {'bundled' if bundled else 'one by one'}"
+    return Result(what, size, n_timed, seconds, part * cpu_s, len(sizes) - 1, stages_s)
 
 
 def alone(folder: Path, size: int, group: int, seconds: float = 1.0) -> Result:
@@ -210,14 +230,17 @@ def table(broker: str, sizes: Sequence[int], n_rows: int) -> None:
     """Run everything and print."""
     machine = platform.processor() or platform.machine()
     print(f"{machine}, {os.cpu_count()} cores, {broker}, {time.strftime('%Y-%m-%d')}")
-    print(f"| {'what':34} | {'batch':>6} | {'M rows/s':>8} | {'CPU ns/row':>10} | {'rows/commit':>11} |")
-    print(f"|{'-' * 36}|-------:|---------:|-----------:|------------:|")
+    print(f"load {os.getloadavg()[0]:.1f}; nanoseconds a row of decoding, checks and commit, and of all CPU\n")
+    heads = (f"{'what':34}", " batch", "M rows/s", "decode", "checks", "commit", "   CPU", "rows/commit")
+    print(f"| {' | '.join(heads)} |")
+    print("|" + "|".join("-" * (len(head) + 1) + ("-" if at == 0 else ":") for at, head in enumerate(heads)) + "|")
     start = nats_server if broker == "nats-server" else mosquitto
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with start(folder) as running:
             for size in sizes:
-                print(asyncio.run(through_mqtt(running.url, folder, size, n_rows)), flush=True)
+                for bundled in (False, True) if size <= MAX_ROWS // 2 else (False,):
+                    print(asyncio.run(through_mqtt(running.url, folder, size, n_rows, bundled)), flush=True)
         for size in sizes:
             for group in (1, 200_000 // size):
                 print(alone(folder, size, group), flush=True)
@@ -228,7 +251,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rows", type=int, default=3_000_000)
     parser.add_argument("--broker", choices=("nats-server", "mosquitto"), default="nats-server")
-    parser.add_argument("--sizes", type=int, nargs="+", default=(1000, 5000))
+    parser.add_argument("--sizes", type=int, nargs="+", default=(100, 1000, 5000))
     arguments = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     table(arguments.broker, arguments.sizes, arguments.rows)

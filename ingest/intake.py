@@ -6,6 +6,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from ingest.salvage import is_backlog
 from telemetry.topics import Channel
 
 WINDOW: Final = 32
@@ -13,7 +14,8 @@ WINDOW: Final = 32
 _OTHERS: Final = 8
 _MOST_BYTES: Final = 256 * 1024 * 1024
 _TAKE_MESSAGES: Final = 512
-_TAKE_BYTES: Final = 6 * 1024 * 1024
+_TAKE_BYTES: Final = 2 * 1024 * 1024
+"""Some 200,000 rows: a live row that has just missed a round waits for it, and for its own."""
 
 
 class Message(NamedTuple):
@@ -40,13 +42,14 @@ class Intake:
         self._now_s = now_s
         self._room = window + _OTHERS
         self._most_bytes = most_bytes
-        self._queue: deque[tuple[Message, float]] = deque()
+        self._first: deque[tuple[Message, float]] = deque()
+        self._backlog: deque[tuple[Message, float]] = deque()
         self._queued: Counter[str] = Counter()
         self._bytes = 0
         self._filled = asyncio.Event()
 
     def __len__(self) -> int:
-        return len(self._queue)
+        return len(self._first) + len(self._backlog)
 
     def put(self, message: Message) -> bool:
         """Queue a message; False when it was dropped because there was no room for it."""
@@ -54,7 +57,8 @@ class Intake:
         if self._queued[message.source] >= self._room or self._bytes + size > self._most_bytes:
             self.dropped[message.source] += 1
             return False
-        self._queue.append((message, self._now_s()))
+        may_wait = message.channel is Channel.DATA and is_backlog(message.payload)
+        (self._backlog if may_wait else self._first).append((message, self._now_s()))
         self._queued[message.source] += 1
         self._bytes += size
         self._filled.set()
@@ -63,7 +67,7 @@ class Intake:
     @property
     def oldest_s(self) -> float | None:
         """When the oldest message came that is still here, in seconds of real time; None when nothing is."""
-        return self._queue[0][1] if self._queue else None
+        return min((queue[0][1] for queue in (self._first, self._backlog) if queue), default=None)
 
     async def wait(self, longest_s: float | None) -> None:
         """Wait until something is queued, or for so many seconds of real time (None: for ever)."""
@@ -73,23 +77,29 @@ class Intake:
         except TimeoutError:
             return
 
-    def take(self) -> list[Message]:
+    def take(self, *, backlog: bool = True) -> list[Message]:
         """The oldest messages of one channel, a few megabytes at most; empty when nothing is queued.
 
-        Data and announcements are never mixed, so that each batch is judged by what was announced before it.
+        Data and announcements are never mixed, so that each batch is judged by what was announced before it. Backlog
+        comes last, and not at all unless it is asked for: what is live must not wait for what has waited for hours.
         """
         taken: list[Message] = []
         size = 0
-        while self._queue and len(taken) < _TAKE_MESSAGES and size < _TAKE_BYTES:
-            if taken and self._queue[0][0].channel is not taken[0].channel:
+        while (queue := self._next(backlog)) is not None and len(taken) < _TAKE_MESSAGES and size < _TAKE_BYTES:
+            if taken and queue[0][0].channel is not taken[0].channel:
                 break
-            message, _ = self._queue.popleft()
+            message, _ = queue.popleft()
             taken.append(message)
             size += len(message.payload)
             self._forget(message)
-        if not self._queue:
+        if not len(self):
             self._filled.clear()
         return taken
+
+    def _next(self, backlog: bool) -> "deque[tuple[Message, float]] | None":
+        if self._first:
+            return self._first
+        return self._backlog if backlog and self._backlog else None
 
     def _forget(self, message: Message) -> None:
         self._bytes -= len(message.payload)

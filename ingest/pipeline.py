@@ -23,6 +23,7 @@ from ingest.commit import Commit
 from ingest.intake import WINDOW, Intake, Message
 from ingest.presence import PresenceBook
 from ingest.replies import Answers, Replies
+from ingest.salvage import identity, is_backlog
 from ingest.sequence import Sequence
 from ingest.store.protocol import Store, StoreRefusedError
 from ingest.waiting import Held, Waiting
@@ -67,7 +68,7 @@ class PipelineStats:
     decode_s: float = 0.0
     check_s: float = 0.0
     commit_s: float = 0.0
-    """What the rounds spent on decoding, on checks and admission, and in the store."""
+    """Processor time that rounds spent on decoding, on checks and admission, and in the store."""
 
 
 class Pipeline:
@@ -136,7 +137,7 @@ class Pipeline:
             await self._intake.wait(self._longest_wait_s())
             self._at_work = True
             self._round_since_s = self._intake.oldest_s
-            done = await loop.run_in_executor(thread, self._round, self._intake.take())
+            done = await loop.run_in_executor(thread, self._round, self._take())
             self._held_since_s, self._round_since_s = self._waiting.oldest_s(), None
             for complaint in done.complaints:
                 self._note(complaint)
@@ -146,6 +147,11 @@ class Pipeline:
             if done.commit is not None:
                 await self._commits.put((done.commit, done.then))
             self._rounds += 1
+
+    def _take(self) -> list[Message]:
+        """What to look at next: no more backlog than is stored in one round, so that rounds stay short."""
+        backlog = self._waiting.rows < _GROUP_ROWS or bool(self.stats.store_problem)
+        return self._intake.take(backlog=backlog)
 
     async def _hand_on(self) -> None:
         while True:
@@ -201,9 +207,9 @@ class Pipeline:
             self._unsaved[source] = (announce.revision, payload)
 
     def _admit(self, messages: abc.Sequence[Message], done: _Round) -> None:
-        begun_s = time.perf_counter()
+        begun_s = time.thread_time()
         batches, complaints = self._admission.decode(messages, done.answers)
-        self.stats.decode_s += time.perf_counter() - begun_s
+        self.stats.decode_s += time.thread_time() - begun_s
         done.complaints += complaints
         refusing = bool(self.stats.store_problem)
         fresh: dict[Name, Batch] = {}
@@ -217,12 +223,15 @@ class Pipeline:
                 done.answers.held(*name)
             elif name not in self._waiting and (refusing or self._waiting.has_room(batch.source)):
                 fresh[name] = batch
-        begun_s = time.perf_counter()
+        begun_s = time.thread_time()
         taken = self._admission.check(list(fresh.values()), done.answers)
         again = self._admission.afterwards()
-        self.stats.check_s += time.perf_counter() - begun_s
+        self.stats.check_s += time.thread_time() - begun_s
         since_s = self._now_s() if self._round_since_s is None else self._round_since_s
-        for batch in (*taken, *again):
+        first = {(one.source, *(identity(one.payload) or ())) for one in messages if not is_backlog(one.payload)}
+        for batch in taken:
+            self._waiting.put(batch, since_s, first=name_of(batch) in first)
+        for batch in again:  # never before the rows in whose place it comes
             self._waiting.put(batch, since_s)
         self.stats.doubted_rows += sum(map(len, again))
 
@@ -249,10 +258,10 @@ class Pipeline:
             del self._unsaved[source]
 
     def _commit(self, group: abc.Sequence[Held], answers: Answers) -> int:
-        begun_s = time.perf_counter()
+        begun_s = time.thread_time()
         result = self._store.commit([held.batch for held in group])
-        self.stats.commit_s += time.perf_counter() - begun_s
-        self.stats.commit_lag_s = self._now_s() - group[0].since_s
+        self.stats.commit_s += time.thread_time() - begun_s
+        self.stats.commit_lag_s = self._now_s() - min(held.since_s for held in group)
         self._waiting.leave(group)
         for held in group:
             answers.committed(*name_of(held.batch))

@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
+from telemetry.bundle import FIRST
+from telemetry.wire import Lane
+
 _FIXARRAY: Final = 0x9
 _FIXINT_END: Final = 0x80
 _NIL: Final = 0xC0
@@ -24,6 +27,14 @@ def identity(payload: bytes) -> tuple[int, int] | None:
     if numbers[0] is None or epoch is None or seq is None or not (0 < epoch < 2**63 and 0 < seq < 2**63):
         return None
     return epoch, seq
+
+
+def is_backlog(payload: bytes) -> bool:
+    """Whether a ``data`` message may wait for those of other lanes: a bundle, or a batch that says so."""
+    if payload[:1] == FIRST:
+        return True
+    unpacker = iter(payload[1:33])
+    return [_unsigned(unpacker) for _ in range(4)][-1] == Lane.BACKLOG
 
 
 def _unsigned(octets: Iterator[int]) -> int | None:

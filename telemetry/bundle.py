@@ -17,7 +17,8 @@ MAX_PARTS: Final = 512
 """Batches in one bundle at most."""
 MAX_ROWS_IN_ALL: Final = 2 * MAX_ROWS
 """Rows of all its batches at most, so that a bundle can't cost much more to unpack than a batch."""
-_FIRST: Final = b"\xc1"
+FIRST: Final = b"\xc1"
+"""Of a bundle; of no other message."""
 _LENGTH: Final = struct.Struct("<I")
 
 
@@ -29,7 +30,7 @@ def packed(payloads: Iterable[bytes]) -> list[bytes]:
         needed = _LENGTH.size + len(payload)
         if size + needed > MAX_PAYLOAD or len(messages[-1]) == MAX_PARTS:
             messages.append([])
-            size = len(_FIRST)
+            size = len(FIRST)
         messages[-1].append(payload)
         size += needed
     return [_bundle(parts) if len(parts) > 1 else parts[0] for parts in messages]
@@ -40,11 +41,11 @@ def parts(payload: bytes) -> list[bytes]:
 
     Raises ValueError for a bundle that is too long, empty, or lies about a length.
     """
-    if payload[:1] != _FIRST:
+    if payload[:1] != FIRST:
         return [payload]
     if len(payload) > MAX_PAYLOAD:
         raise BadMessageError(Fault.TOO_LARGE, f"bundle of {len(payload)} bytes, expected at most {MAX_PAYLOAD}")
-    found, at = list[bytes](), len(_FIRST)
+    found, at = list[bytes](), len(FIRST)
     while at < len(payload):
         size = _size(payload, at)
         at += _LENGTH.size + size
@@ -65,4 +66,4 @@ def _size(payload: bytes, at: int) -> int:
 
 
 def _bundle(payloads: Iterable[bytes]) -> bytes:
-    return _FIRST + b"".join(_LENGTH.pack(len(payload)) + payload for payload in payloads)
+    return FIRST + b"".join(_LENGTH.pack(len(payload)) + payload for payload in payloads)

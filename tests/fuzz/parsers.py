@@ -29,7 +29,7 @@ from edge_agent.drivers.sl651 import frames as sl651
 from edge_agent.drivers.sl651.driver import PROTOCOL as SL651
 from ingest.decoding import decode_all
 from ingest.intake import Message
-from ingest.salvage import identity
+from ingest.salvage import identity, is_backlog
 from telemetry import wire
 from telemetry.batch import check
 from telemetry.bundle import packed
@@ -166,6 +166,7 @@ def _wire() -> Iterator[Parser]:
     watch = wire.encode(wire.Watch(marks={"1": (1.0, 2.0)}))
     yield Parser("wire batch", lambda data: wire.decode_batch(data, "demo/gw-1"), ValueError, (batch,))
     yield Parser("wire identity", identity, NothingError, (batch,))
+    yield Parser("ingest lane", is_backlog, NothingError, (batch,))
     (bundle,) = packed([batch, batch])
     yield Parser("wire bundle", bundle_parts, ValueError, (bundle,))
     yield Parser("ingest decoding", _decoded, NothingError, (bundle, batch))

@@ -8,8 +8,9 @@ import pytest
 
 from alerting.api import dto
 from alerting.parts import intake_part
-from ingest.intake import WINDOW, Message
+from ingest.intake import WINDOW, Intake, Message
 from ingest.store.duckdb import DuckDBStore
+from ingest.waiting import Waiting
 from telemetry.bundle import packed
 from telemetry.clock import SECOND_NS
 from telemetry.topics import Channel
@@ -134,3 +135,39 @@ async def test_the_age_of_the_oldest_row_that_waits_is_known_and_degrades_the_he
         assert centre.pipeline.waiting_s() == 0.0
         assert centre.pipeline.stats.commit_lag_s == 12.0
         assert intake_part(Told(centre.pipeline)).status is dto.Condition.OK
+
+
+def test_what_is_live_passes_a_backlog_that_waits_in_the_intake():
+    intake = Intake()
+    lanes = (Lane.BACKLOG, Lane.BACKLOG, Lane.LIVE, Lane.BACKLOG, Lane.ALARM)
+    payloads = [encode_batch(batch(seq, [1.0, 2.0]), lane) for seq, lane in enumerate(lanes, start=1)]
+    (bundle,) = packed(payloads[:2])
+    for payload in (bundle, *payloads):
+        intake.put(Message(SOURCE, Channel.DATA, payload))
+    assert [message.payload for message in intake.take(backlog=False)] == [payloads[2], payloads[4]]
+    assert intake.take(backlog=False) == []
+    assert [message.payload for message in intake.take()] == [bundle, payloads[0], payloads[1], payloads[3]]
+
+
+def test_what_is_live_passes_a_backlog_that_waits_for_the_store():
+    waiting = Waiting(WINDOW)
+    for seq in (1, 2, 3):
+        waiting.put(batch(seq, [1.0, 2.0]), 0.0)
+    waiting.put(batch(4, [1.0, 2.0]), 1.0, first=True)
+    assert [held.batch.seq for held in waiting.group(6)] == [4, 1, 2]
+    assert (waiting.rows, waiting.oldest_s()) == (8, 0.0)
+
+
+def test_what_writes_rows_again_waits_for_them_and_is_not_passed_for_ever():
+    """The row of the later commit counts: what is written again must never be in the same commit, or an earlier one."""
+    waiting, checks = Waiting(WINDOW), "demo/checks"
+    waiting.put(batch(1, [1.0, 2.0]), 0.0)
+    waiting.put(batch(2, [1.0, 2.0]), 0.0, first=True)
+    waiting.put(batch(1, [1.0, 2.0], source=checks), 0.0)
+    for seq in (3, 4):
+        waiting.put(batch(seq, [1.0, 2.0]), 0.0, first=True)
+    group = waiting.group(100)
+    assert [held.batch.source for held in group] == [SOURCE] * 4
+    waiting.leave(group)
+    waiting.put(batch(5, [1.0, 2.0]), 0.0, first=True)
+    assert [(held.batch.source, held.batch.seq) for held in waiting.group(100)] == [(checks, 1), (SOURCE, 5)]
