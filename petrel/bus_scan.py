@@ -96,9 +96,10 @@ def _tell(plan: Scan, report: ScanReport, *, json: bool) -> None:
         columns = ("who 设备", "setting", "said", "ms", "profiles that fit 匹配的型号")
         print_table(columns, map(_row, report.found))
     if report.garbled:
-        _line("garbled", f"at {', '.join(report.garbled)}: something answers, not in such frames")
+        _line("garbled", f"at {', '.join(report.garbled)}: something answers, not in such frames, or late (--timeout)")
     if report.unclear:
-        _line("unclear", f"addresses {', '.join(report.unclear)}: something answers, garbled: two sensors, or noise")
+        where = ", ".join(report.unclear)
+        _line("unclear", f"addresses {where}: garbled: two sensors, noise, or another that is late (--timeout)")
     _line("asked", f"{report.asked} questions in {report.took_s:.1f} s")
     for one in left:
         _line("not tried", one)

@@ -137,6 +137,8 @@ class HalfDuplex:
             self._arm(talk, wait_s, wait_s)
             return
         if talk.ask.optional and not talk.answer:
+            if talk.ask.request:  # what is late would answer the next request
+                self._give_up(talk)
             talk.frame.set_result(b"")
             return
         if talk.answer:

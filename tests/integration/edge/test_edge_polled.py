@@ -247,6 +247,37 @@ async def test_an_sdi12_sensor_says_who_it_is(line):
     assert asked == [b"0I!"] * 2
 
 
+async def test_a_late_answer_to_a_question_that_may_stay_open_answers_nothing_else(monkeypatch):
+    """P16: a sensor that is late with its metadata is left alone until it can't be late any more; then it is polled."""
+    monkeypatch.setattr(sdi12_frames, "LONGEST_PARAMETER", 10)  # or it would be waited for a second longer
+    values, asked = sensor(0), []
+
+    def late(request):
+        if not request.endswith(b"!"):
+            return None
+        asked.append(request)
+        if request == b"0I!":
+            return b"014MADEBY--SENSOR1.2\r\n"
+        if request == b"0IMC!":
+            asyncio.get_running_loop().call_later(0.25, os.write, far.far, b"09999\r\n")
+            return ()
+        return values(request)
+
+    far = Far(late)
+    made = HalfDuplex(SerialWire(SerialPlan(baud=9600, parity="N", stop=1, port=far.port)), 0.1)
+    await made.connect()
+    try:
+        async with asyncio.timeout(5):
+            await converse(made, sdi12.PROTOCOL.identify("0", ["MC.1"]))
+            found = await converse(made, sdi12.PROTOCOL.poll("0", ["MC.1"]))
+    finally:
+        made.close()
+        far.close()
+    assert found["MC.1"].value == 1.25
+    assert asked == [b"0I!", b"0IMC!", b"0MC!", b"0D0!"]
+    assert made.counters.late == 7
+
+
 @pytest.mark.parametrize("answer", [None, b"014MADE\x1bBY-SENSOR1.2\r\n", b"114MADEBY--SENSOR1.2\r\n"])
 async def test_an_sdi12_sensor_that_does_not_say_is_asked_twice_and_left_for_the_day(line, answer):
     asked = []
