@@ -72,7 +72,6 @@ OPEN_DAYS_OF_ASKED: Final = """
 SELECT DISTINCT time_ms // 86400000 FROM samples SEMI JOIN asked USING (series)
 WHERE time_ms >= $start AND time_ms < $stop
 """
-DAYS: Final = "SELECT * FROM days ORDER BY day"
 DAY_PAGE: Final = """
 SELECT commit_no, source, series, time_ms * 1000000 AS time_ns, coalesce(value, 'nan') AS value, quality, cause
 FROM ({rows}) WHERE file_row_number >= $first AND file_row_number < $stop AND time_ms >= $start

@@ -9,10 +9,12 @@ import os
 import re
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
+
+import duckdb
 
 DAY_MS: Final = 86_400_000
 HOUR_MS: Final = 3_600_000
@@ -44,6 +46,13 @@ class Day:
     def name(self) -> str:
         """Its date."""
         return date_of(self.day)
+
+
+def days_in(database: duckdb.DuckDBPyConnection) -> list[Day]:
+    """The closed days that a database has."""
+    names = [one.name for one in fields(Day)]
+    found = database.execute(f"SELECT {', '.join(names)} FROM days ORDER BY day").fetchall()  # noqa: S608 - our own
+    return [Day(**dict(zip(names, row, strict=True))) for row in found]
 
 
 def date_of(day: int) -> str:

@@ -4,7 +4,6 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +19,7 @@ from ingest.store._day_queries import rows as rows_of
 from ingest.store._duckdb_columns import Columns, ceil_ms, commits, day_commits, later_of_each, plain, sample_columns
 from ingest.store._duckdb_file import Connection, DuckDBFile
 from ingest.store._gate import Gate
-from ingest.store.days import HOUR_MS, Day, Days
+from ingest.store.days import HOUR_MS, Day, Days, days_in
 from ingest.store.hourly import Hours
 from ingest.store.ledger import Ledger, range_columns, ranges_of
 from ingest.store.protocol import Buckets, CommitResult, Points, Spans, StoreInfo, StoreRefusedError, Tally
@@ -122,7 +121,7 @@ class DuckDBStore:
     def hours(self, series: I64, from_ns: int, to_ns: int) -> Hours:
         """Hours of many series, ordered by series and time."""
         start, stop = (-(-ceil_ms(at) // HOUR_MS) * HOUR_MS for at in (from_ns, to_ns))
-        with self._gate.inside(), self._file.reading() as reader:
+        with self.reading() as reader:
             reader.register("asked", {"series": np.unique(series)})
             open_days = _numbers(reader.execute(sql.OPEN_DAYS_OF_ASKED, {"start": start, "stop": stop}))
             chosen = choose(self.days, open_days, start, stop, HOUR_MS)
@@ -136,7 +135,7 @@ class DuckDBStore:
             raise ValueError(f"buckets of {every_ns} ns, expected at least {MILLISECOND_NS}")
         span = {"series": series, "start": ceil_ms(from_ns), "stop": ceil_ms(to_ns)}
         every = every_ns // MILLISECOND_NS
-        with self._gate.inside(), self._file.reading() as reader:
+        with self.reading() as reader:
             open_days = _numbers(reader.execute(sql.OPEN_DAYS, span))
             unit = every if every * MILLISECOND_NS == every_ns else 1
             chosen = choose(self.days, open_days, span["start"], span["stop"], unit)
@@ -169,7 +168,7 @@ class DuckDBStore:
     def tally(self, source: str, after: int) -> Tally:
         """What a gateway's commits after a number brought; nothing of one that has none."""
         asked = {"source": self._ledger.sources.get(source, 0), "after": after, "missing": int(Quality.MISSING)}
-        with self._gate.inside(), self._file.reading() as reader:
+        with self.reading() as reader:
             files = [self.days.rows_path(day) for day in self.days.within(0, _ALL) if day.first_commit > after]
             query = sql.TALLY.format(rows=f"{sql.UNFILED} UNION ALL {closed(files)}" if files else sql.UNFILED)
             rows, distinct, missing = reader.execute(query, asked).fetchall()[0]
@@ -203,6 +202,17 @@ class DuckDBStore:
             log_bytes=log.stat().st_size if log.exists() else 0,
         )
 
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._file.path
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection to read with; files of days stay as long as it is open. Raises StoreRefusedError."""
+        with self._gate.inside(), self._file.reading() as reader:
+            yield reader
+
     def troubles(self) -> list[str]:
         """What is wrong with closed days, a line each: their rows are missing from every read."""
         return [self.days.damaged[number] for number in sorted(self.days.damaged)]
@@ -214,6 +224,7 @@ class DuckDBStore:
 
     def close(self) -> None:
         """Write what is open and give the file free."""
+        self.upkeep.stop()
         with self._committing:
             self._file.close()
 
@@ -232,9 +243,7 @@ class DuckDBStore:
         sources = dict(database.execute("SELECT name, id FROM sources").fetchall())
         rows = database.execute(sql.LEDGER).fetchall()
         self._ledger = Ledger(sources, rows)
-        names = [one.name for one in fields(Day)]
-        found = [Day(**dict(zip(names, row, strict=True))) for row in database.execute(sql.DAYS).fetchall()]
-        self.days.by_day = {day.day: day for day in found}
+        self.days.by_day = {day.day: day for day in days_in(database)}
 
     def _write(self, ledger: Ledger, number: int, batches: Sequence[Batch]) -> None:
         found, strangers = ranges_of(batches), ledger.strangers(batches)
@@ -257,7 +266,7 @@ class DuckDBStore:
     @contextmanager
     def _rows(self, start: int, stop: int) -> Iterator[tuple[Connection, str]]:
         """A reader, and what to read rows of a span from (milliseconds): the open ones and those of closed days."""
-        with self._gate.inside(), self._file.reading() as reader:
+        with self.reading() as reader:
             yield reader, rows_of([self.days.rows_path(day) for day in self.days.within(start, stop)])
 
     def _columns(self, query: str, arguments: dict[str, int]) -> Columns:
@@ -267,7 +276,7 @@ class DuckDBStore:
     def _day_page(self, day: Day, at: int, start: int) -> Columns:
         """Rows of a closed day since a moment, of ``_DAY_ROWS`` in its file."""
         span = {"start": start, "first": at, "stop": at + _DAY_ROWS}
-        with self._gate.inside(), self._file.reading() as reader:
+        with self.reading() as reader:
             newest = self.days.by_day[day.day]  # it may have been replaced since the last page
             query = sql.DAY_PAGE.format(rows=closed([self.days.rows_path(newest)], numbered=True))
             return plain(reader.execute(query, span))

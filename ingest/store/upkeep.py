@@ -66,6 +66,8 @@ class Upkeep:
         """How long the last day took, in seconds."""
         self._file, self._days, self._gate = file, days, gate
         self._turn = threading.Lock()
+        self._keeper: Connection | None = None
+        self._stopped = False
         self._merged_ns: dict[int, int] = {}
         self._retired: list[tuple[int, Path]] = []
         days.remove(days.orphans())
@@ -76,10 +78,21 @@ class Upkeep:
         Only rows up to commit ``upto`` are touched; without it, up to the one that the engine is past.
         """
         with self._turn:
+            if self._stopped:
+                return 0
             done = self._close(now_ns, self.passed if upto is None else min(upto, self.passed))
             done += self._forget(now_ns, expiries)
             self._remove_retired()
             return done
+
+    def stop(self) -> None:
+        """End a pass that is under way, and allow none after it: what it had not finished, the next start does."""
+        self._stopped = True
+        keeper = self._keeper
+        if keeper is not None:
+            keeper.interrupt()
+        with self._turn:
+            return
 
     def _close(self, now_ns: int, upto: int) -> int:
         before = (now_ns - self.timing.close_ns) // MILLISECOND_NS // DAY_MS * DAY_MS
@@ -122,19 +135,13 @@ class Upkeep:
         """Write a day's files and let them count."""
         begun_s = time.monotonic()
         generation = 1 if old is None else old.generation + 1
-        rows, hours = (self._days.path(number, generation, kind) for kind in ("rows", "hours"))
         self._days.folder.mkdir(exist_ok=True)
         with self._gate.inside(), self._file.reading() as keeper:
-            self._write_rows(keeper, rows, number, upto, old, forget)
-            self.on_step("hours")
-            kept = [] if old is None else [self._days.hours_path(old)]
-            self._put(keeper, hours, lambda part: sql.write_hours(part, rows, kept), {})
-            sync(self._days.folder)
-            mark = old.forgotten if old is not None and forget is None else (forget or (0,))[0]
-            day = self._described(keeper, number, generation, upto, oldest, old, mark)
-            self.on_step("swap")
-            self._swap(keeper, day, hours)
-            self.on_step("swapped")
+            self._keeper = keeper
+            try:
+                day = self._made(keeper, number, generation, upto, oldest, old, forget)
+            finally:
+                self._keeper = None
         self._days.by_day = {**self._days.by_day, number: day}
         if old is not None:
             mark_now = self._gate.mark()
@@ -142,6 +149,29 @@ class Upkeep:
         self.last_s = time.monotonic() - begun_s
         _LOG.info("day closed", day=day.name, rows=day.rows, seconds=round(self.last_s, 2), generation=generation)
         return 1
+
+    def _made(
+        self,
+        keeper: Connection,
+        number: int,
+        generation: int,
+        upto: int,
+        oldest: int,
+        old: Day | None,
+        forget: tuple[int, I64] | None,
+    ) -> Day:
+        rows, hours = (self._days.path(number, generation, kind) for kind in ("rows", "hours"))
+        self._write_rows(keeper, rows, number, upto, old, forget)
+        self.on_step("hours")
+        kept = [] if old is None else [self._days.hours_path(old)]
+        self._put(keeper, hours, lambda part: sql.write_hours(part, rows, kept), {})
+        sync(self._days.folder)
+        mark = old.forgotten if old is not None and forget is None else (forget or (0,))[0]
+        day = self._described(keeper, number, generation, upto, oldest, old, mark)
+        self.on_step("swap")
+        self._swap(keeper, day, hours)
+        self.on_step("swapped")
+        return day
 
     def _write_rows(
         self, keeper: Connection, target: Path, number: int, upto: int, old: Day | None, forget: tuple[int, I64] | None
@@ -214,6 +244,8 @@ class Upkeep:
                 return
             steps = np.linspace(first, last + 1, -(-count // _SWEEP_ROWS) + 1).astype(np.int64)
             for begin, end in zip(steps[:-1].tolist(), steps[1:].tolist(), strict=True):
+                if self._stopped:
+                    return
                 self.on_step("sweep")
                 keeper.execute(
                     f"DELETE FROM {_SWEPT} AND commit_no >= $begin AND commit_no < $end",  # noqa: S608
