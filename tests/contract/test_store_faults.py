@@ -221,6 +221,30 @@ def test_what_the_engine_has_passed_stays_until_the_server_has_it_on_its_disk(pl
     assert [commit.number for commit in store.rows_after(0)] == [3], "twelve seconds are enough, six are not"
 
 
+def test_a_server_too_busy_to_say_since_when_it_runs_goes_on_taking_rows(place, monkeypatch):
+    store = place.open()
+    store.commit([large(1)])
+    monkeypatch.setattr("ingest.store.server.victoriametrics._PROBE_S", 1e-9)
+    place.time.now_s += 30.0
+    assert store.commit([large(2)]).number == 2
+    assert len(place.opened[-1]._delivery.unsettled()) == 2, "and nothing is let go"
+
+
+def test_a_server_that_comes_back_with_other_flags_gets_no_row(place):
+    store = place.open()
+    store.commit([large(1)])
+    place.server.flags = ("-retentionPeriod=100y",)
+    place.server.restart()
+    place.time.now_s += 30.0
+    for _ in range(2):
+        with pytest.raises(StoreRefusedError, match="expected -dedup"):
+            store.commit([large(2)])
+    place.server.flags = FLAGS
+    place.server.restart()
+    store.commit([large(2)])
+    assert_held(place, store, range(1, 3))
+
+
 def test_layers_outlive_the_commits_that_made_them(place):
     store = place.open()
     for seq in range(1, 5):

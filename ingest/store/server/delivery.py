@@ -8,16 +8,19 @@ from typing import Final
 
 import structlog
 
+from ingest.store.protocol import StoreRefusedError
 from ingest.store.server import rows as columns
 from ingest.store.server.journal import Entry, Journal
 from ingest.store.server.layers import Layers
 from ingest.store.server.lines import Names, bodies
-from ingest.store.server.protocol import Server
+from ingest.store.server.protocol import Server, UnfitError
 from ingest.store.server.rows import Rows
 
 _LOG: Final = structlog.get_logger(__name__)
 _LOOK_S: Final = 2.0
 """How often the server is asked whether it is still the same."""
+_LET_GO_S: Final = 60.0
+"""How often the journal lets go of groups: it then writes all layers, some 50 bytes a series."""
 
 
 @dataclass(slots=True, eq=False)
@@ -40,7 +43,7 @@ class Delivery:
         self._server, self._journal, self._measurement, self._now_s = server, journal, measurement, now_s
         self._guard = threading.Lock()
         self._incarnation = ""
-        self._looked_s = -float("inf")
+        self._looked_s = self._let_go_s = -float("inf")
         self._in_doubt = True
         self._passed = 0
         self._base_number, self._base = journal.layers()
@@ -54,9 +57,11 @@ class Delivery:
         ``virgin``: nothing was ever committed here, so what the server holds already is learnt first. Raises
         StoreRefusedError.
         """
-        if self._in_doubt or self._is_due():
+        if self._in_doubt:
             self._look(virgin=virgin)
             self._in_doubt = False
+        elif self._is_due():
+            self._look_in_passing()
         if self._under_way is None:
             return None
         return self._finish(self._under_way)
@@ -105,6 +110,17 @@ class Delivery:
             return False
         return bool(self._unsettled) and now_s - self._unsettled[0].at_s >= self._server.settle_s
 
+    def _look_in_passing(self) -> None:
+        """A server that takes rows and is too busy to say since when is asked again later."""
+        try:
+            self._look(virgin=False)
+        except UnfitError:
+            self._in_doubt = True
+            raise
+        except StoreRefusedError as exc:
+            self._looked_s = self._now_s()
+            _LOG.info("server of rows does not say since when it runs", reason=str(exc))
+
     def _look(self, *, virgin: bool) -> None:
         """Is it the server that took what is unsettled? If not, it may have lost that: send it again."""
         incarnation = self._server.incarnation()
@@ -135,8 +151,8 @@ class Delivery:
         while self._unsettled and self._unsettled[0].at_s <= settled:
             with self._guard:
                 self._unsettled.popleft()
-        upto = min(self._passed, self._unsettled[0].entry.number - 1 if self._unsettled else self._passed)
-        self._release(upto)
+        if self._now_s() - self._let_go_s >= _LET_GO_S:
+            self._release(min(self._passed, self._unsettled[0].entry.number - 1 if self._unsettled else self._passed))
 
     def _release(self, upto: int) -> None:
         layers, number = self._base, self._base_number
@@ -147,4 +163,4 @@ class Delivery:
             layers, number = layers.place(rows.series, rows.time_ms)[1], entry.number
         if number > self._base_number:
             self._journal.release(number, number, layers)
-            self._base, self._base_number = layers, number
+            self._base, self._base_number, self._let_go_s = layers, number, self._now_s()

@@ -11,10 +11,9 @@ from typing import Final
 
 import numpy as np
 
-from ingest.store.protocol import StoreRefusedError
 from ingest.store.server.address import Address
 from ingest.store.server.connection import Connection
-from ingest.store.server.protocol import Ends
+from ingest.store.server.protocol import Ends, UnfitError
 from ingest.store.server.rows import Field, Rows, assembled, put_field, together
 from telemetry.batch import I64, MILLISECOND_NS
 from telemetry.clock import HOUR_NS
@@ -44,7 +43,7 @@ class InfluxDB:
         answer = self._connection.get("/ping", _PROBE_S)
         version = answer.headers.get("X-Influxdb-Version", "no version")
         if not version.lstrip("v").startswith("2."):
-            raise StoreRefusedError(f"{self._connection.address.url}: InfluxDB {version}, expected version 2")
+            raise UnfitError(f"{self._connection.address.url}: InfluxDB {version}, expected version 2")
         return ENGINE
 
     def write(self, lines: bytes) -> None:

@@ -3,9 +3,14 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from ingest.store.protocol import StoreRefusedError
 from ingest.store.server.rows import Rows
 from telemetry.batch import I64
 from telemetry.quality import Quality
+
+
+class UnfitError(StoreRefusedError):
+    """It answers, and is set up so that rows would be lost or doubled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -28,7 +33,7 @@ class Server(Protocol):
     def incarnation(self) -> str:
         """A word that is another once it was started anew; answers or refuses within seconds.
 
-        Refuses, too, where it is set up so that rows would be lost or doubled: that may come with any start of it.
+        Raises UnfitError, too, which may come with any start of it.
         """
 
     def write(self, lines: bytes) -> None:

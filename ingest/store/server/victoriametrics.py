@@ -18,7 +18,7 @@ import numpy as np
 from ingest.store.protocol import StoreRefusedError
 from ingest.store.server.address import Address
 from ingest.store.server.connection import Connection
-from ingest.store.server.protocol import Ends
+from ingest.store.server.protocol import Ends, UnfitError
 from ingest.store.server.rows import Field, Rows, assembled, put_field, together
 from telemetry.batch import I64
 from telemetry.clock import HOUR_NS
@@ -148,8 +148,8 @@ class VictoriaMetrics:
         form = {"query": query, "time": str(_LAST_MS // 1000), "nocache": "1"}
         return _ANSWER.decode(self._connection.post("/api/v1/query", form).content).data.result
 
-    def _unfit(self, found: str, expected: str) -> StoreRefusedError:
-        return StoreRefusedError(f"{self._connection.address.url}: {found}, expected {expected}")
+    def _unfit(self, found: str, expected: str) -> UnfitError:
+        return UnfitError(f"{self._connection.address.url}: {found}, expected {expected}")
 
 
 def _selections(series: I64 | None) -> Iterator[str]:
