@@ -25,9 +25,10 @@ from alerting.outbox import Outbox, route
 from alerting.parts import counters, engine_part, gateways_part, intake_parts, thresholds_part
 from alerting.rules import Rulebook, load_packs
 from alerting.settings import CentreSettings
-from alerting.sharing import open_holdings
+from alerting.sharing import book_part, open_holdings
 from alerting.site import load_site
 from alerting.state import State
+from alerting.upkeep import Housekeeping
 from ingest.commit import Commit
 from ingest.derivation.stage import Stage
 from ingest.service import Ingest
@@ -47,6 +48,7 @@ class Service:
     ingest: Ingest
     stage: Stage
     memory: LongMemory
+    housekeeping: Housekeeping
     holdings: Holdings
     app: FastAPI
     ready: asyncio.Event = field(default_factory=asyncio.Event)
@@ -64,6 +66,7 @@ class Service:
             tasks.create_task(self.ingest.run(), name="ingest")
             tasks.create_task(self.stage.run(), name="derived")
             tasks.create_task(self.memory.run(), name="hours")
+            tasks.create_task(self.housekeeping.run(), name="closing of days")
 
     def progress(self) -> dict[str, Progress]:
         """What must not stand still while it runs: the way into the store, and the ticks of engine and state."""
@@ -172,19 +175,39 @@ def _wired(
         counting=holdings.count,
     )
     stage = make_stage(settings, document.path.parent, ingest, engine, clock, rng)
-    desk = _desk(centre, ingest, engine, stage, holdings, (document.path.parent / settings.site).parent)
+    housekeeping = Housekeeping(store, ingest.catalogue, clock, settings.store.keep_days)
+    desk = _desk(centre, ingest, engine, stage, holdings, housekeeping, (document.path.parent / settings.site).parent)
     memory = LongMemory(store=store, window=engine.window, clock=clock, turn=centre.turn)
-    return Service(centre=centre, ingest=ingest, stage=stage, memory=memory, holdings=holdings, app=create_app(desk))
+    return Service(
+        centre=centre,
+        ingest=ingest,
+        stage=stage,
+        memory=memory,
+        housekeeping=housekeeping,
+        holdings=holdings,
+        app=create_app(desk),
+    )
 
 
-def _desk(centre: Centre, ingest: Ingest, engine: Engine, stage: Stage, holdings: Holdings, folder: Path) -> Desk:
+def _desk(
+    centre: Centre,
+    ingest: Ingest,
+    engine: Engine,
+    stage: Stage,
+    holdings: Holdings,
+    housekeeping: Housekeeping,
+    folder: Path,
+) -> Desk:
     async def parts() -> Mapping[str, dto.Part]:
         own = {
             "engine": engine_part(centre, engine),
             "thresholds": thresholds_part(engine),
             "gateways": gateways_part(ingest.presence),
             "derived": derived_part(stage),
+            "completeness": book_part(holdings),
         }
+        if (days := housekeeping.part()) is not None:
+            own["days"] = days
         return intake_parts(ingest) | own | await vitals.delivery(centre.outbox)
 
     async def counted() -> vitals.Counted:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from alerting.api import dto
 from alerting.api.board import Board
 from alerting.api.holdings import Holdings
 from alerting.api.limits import Limits
@@ -25,6 +26,16 @@ def open_holdings(document: Document[CentreSettings], board: Board, store: Store
         days=DayBook(book, board.catalogue, board.place.timezone, timely_ms),
         scratch=book.parent,
         limits=Limits(settings.http.limits),
+    )
+
+
+def book_part(holdings: Holdings) -> dto.Part:
+    """The book of days, and the limits: degraded while the book can't be written, since a restart forgets arrivals."""
+    trouble = holdings.days.trouble
+    return dto.Part(
+        status=dto.Condition.DEGRADED if trouble else dto.Condition.OK,
+        detail=trouble or "completeness is written",
+        figures={"refused_reads": holdings.limits.refused},
     )
 
 

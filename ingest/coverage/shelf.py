@@ -14,6 +14,8 @@ CREATE TABLE IF NOT EXISTS head (
 );
 """
 _VERSION: Final = 1
+_PATIENCE_S: Final = 0.5
+"""Nobody else writes it; whoever holds it for longer is waited for until the next minute."""
 
 
 class Head(NamedTuple):
@@ -29,7 +31,7 @@ class Shelf:
     """One file and its one owner; any thread, one at a time. Raises sqlite3.Error, ValueError for another version."""
 
     def __init__(self, path: Path) -> None:
-        self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=_PATIENCE_S)
         try:
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute(

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import re
+import sqlite3
 import threading
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -221,6 +222,27 @@ async def test_completeness_of_a_day(tmp_path):
         again = await got(client, "/api/v1/completeness", station="gas-0")
         assert again["items"] == answer["items"]
         assert again["since"] == answer["since"]
+
+
+async def test_a_book_that_cannot_be_written_is_said_and_kept(tmp_path):
+    """While another holds the file for itself: alarms go on, the health says it, and nothing counted is lost."""
+    async with centre(tmp_path) as (place, client):
+        days = place.service.holdings.days
+        place.service.ingest.subscriber.problem = ""
+        await place.poll({0: 60.0})
+        with sqlite3.connect(tmp_path / "state.days.sqlite", isolation_level=None) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            await asyncio.to_thread(days.flush)
+            health = await got(client, "/api/v1/health")
+            assert (health["status"], health["parts"]["completeness"]["status"]) == ("degraded", "degraded")
+            assert "locked" in health["parts"]["completeness"]["detail"]
+            assert len((await got(client, "/api/v1/alarms"))["items"]) == 1
+            other.execute("ROLLBACK")
+        await asyncio.to_thread(days.flush)
+        assert (await got(client, "/api/v1/health"))["status"] == "ok"
+    place.clock.ns += 10 * MINUTE
+    async with centre(tmp_path, clock=place.clock) as (_, client):
+        assert (await got(client, "/api/v1/completeness", station="gas-0"))["items"][0]["received"] == 1
 
 
 async def filled(place: World) -> int:

@@ -183,6 +183,7 @@ async def test_health_is_503_while_a_part_is_down(place):
             "delivery": "ok",
             "thresholds": "ok",
             "derived": "ok",
+            "completeness": "ok",
         }
         place.service.ingest.subscriber.problem = ""
         assert (await client.get("/api/v1/health")).status_code == 200
