@@ -1,5 +1,6 @@
 """The tide of our own against UTide's, and what ``petrel tide fit`` makes of a record."""
 
+import json
 import warnings
 from pathlib import Path
 
@@ -10,10 +11,13 @@ from typer.testing import CliRunner
 from alerting.heights import load_constants
 from ingest.derived import constituents
 from ingest.derived.tide import Constants, Constituent, predict, unknown
+from ingest.store.duckdb import DuckDBStore
 from petrel.commands.tide import app
 from petrel.sites import places
 from simulators.scenario import load_scenario
 from simulators.world import sea
+from telemetry.batch import rows
+from telemetry.series import series_id
 from telemetry.settings import SettingsError
 
 HALIFAX = Path(__file__).parents[3] / "shared" / "data" / "sealevel" / "halifax_490_2003_slev.csv"
@@ -138,6 +142,23 @@ def test_what_can_not_be_fitted_is_one_line(arguments, code, said):
     done = run(*arguments, "--latitude", "25")
     assert done.exception.code == code
     assert said in f"{done.exception}{done.output}"
+
+
+def test_a_record_in_a_store_is_fitted_without_what_is_doubtful(tmp_path):
+    moments = np.datetime64("2023-01-01T00:00") + np.arange(24 * 20) * HOUR
+    height = 1.5 + sea.tide(nanoseconds(moments), {"M2": sea.Constituent(2.0, 100.0)})
+    quality = np.ones(len(moments), np.uint8)
+    height[100], quality[100] = 50.0, 2
+    store = DuckDBStore(tmp_path / "store.duckdb")
+    ids = np.full(len(moments), series_id("demo", "tide-1", "level", "sea_level"))
+    store.commit([rows("demo/gw", ids, nanoseconds(moments), height, quality=quality).numbered(1, 1)])
+    store.close()
+    done = run("demo/tide-1/level", "--latitude", "25", "--store", str(tmp_path / "store.duckdb"), "--json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.output)
+    assert found["constants"]["constituents"][0]["name"] == "M2"
+    assert found["constants"]["rms"] < 0.01
+    assert found["constants"]["source"] == "petrel tide fit from store.duckdb, 2023-01-01 to 2023-01-20"
 
 
 def test_a_short_record_is_refused(tmp_path):
