@@ -69,11 +69,20 @@ class DayBook:
 
     def restore(self, store: Store, now_ns: int) -> None:
         """Count what was committed after the file was written last; a new book begins with the commits to come."""
+        self._begin(store, now_ns)
+        self._catch_up(store, now_ns)
+        self.flush()  # from here on a kill finds where counting began
+
+    def _begin(self, store: Store, now_ns: int) -> None:
         with self._lock:
             if self._cursor < 0:
                 self._cursor, self.since_ms = store.last_commit(), now_ns // MILLISECOND_NS
+            self._now_ms = max(self._now_ms, now_ns // MILLISECOND_NS)
+            self._learn(self._now_ms)
+
+    def _catch_up(self, store: Store, now_ns: int) -> None:
+        with self._lock:
             cursor, since_ns = self._cursor, self._written_ms * MILLISECOND_NS
-            self._learn(now_ns // MILLISECOND_NS)
         if store.last_commit() <= cursor:
             return
         for commit in store.recent(since_ns):  # also what a store no longer holds by the number of its commit

@@ -217,6 +217,22 @@ def test_a_kill_loses_when_rows_came_and_nothing_else(groups, lost):
             book.close()
 
 
+def test_a_kill_before_the_first_writing_loses_nothing_either(tmp_path):
+    """A book begins when its centre does, not when it is written first."""
+    now_ns = BEGIN_MS * 1_000_000
+    found = [commit(1, [Reading(2, BEGIN_MS + 300_000, Quality.GOOD, 0)], 0)]
+    killed = DayBook(tmp_path / "book.sqlite", catalogue(), "UTC", TIMELY_MS)
+    killed.restore(Recorded([]), now_ns)
+    killed.take(found[0], now_ns, now_ns)
+    again = DayBook(tmp_path / "book.sqlite", catalogue(), "UTC", TIMELY_MS)
+    again.restore(Recorded(found), now_ns + 600_000 * 1_000_000)
+    _, counts = again.counts(date(2023, 10, 28), now_ns + HOUR_MS * 1_000_000)
+    assert (counts.received.sum(), counts.good.sum(), counts.timely.sum()) == (1, 1, 0)
+    assert again.since_ms == BEGIN_MS
+    for book in (killed, again):
+        book.close()
+
+
 @given(
     members=st.lists(
         st.tuples(st.integers(0, 3), st.integers(0, 2), st.booleans(), st.sampled_from(list(Quality))), max_size=30
