@@ -51,7 +51,7 @@ class Courier:
         self._source, self._door, self._ledger = source, door, ledger
         self._epoch = int(rng.integers(1, 2**62))
         self._seq = 0
-        self._waiting: deque[Rows] = deque()
+        self._waiting: deque[tuple[Rows, Lane]] = deque()
         self._under_way: dict[int, _Parcel] = {}
 
     @property
@@ -59,17 +59,17 @@ class Courier:
         """Whether everything that was given is in the store."""
         return not self._waiting and not self._under_way
 
-    def give(self, rows: Rows) -> None:
+    def give(self, rows: Rows, lane: Lane) -> None:
         """Take rows to be carried."""
         for at in range(0, len(rows), MAX_ROWS):
-            self._waiting.append(rows.take(slice(at, at + MAX_ROWS)))
+            self._waiting.append((rows.take(slice(at, at + MAX_ROWS)), lane))
 
     def carry(self) -> None:
         """Note what has arrived, and hand in what there is room for; call it now and then until ``idle``."""
         for seq in [seq for seq in self._under_way if self._ledger.is_committed(self._source, self._epoch, seq)]:
             del self._under_way[seq]
         while self._waiting and len(self._under_way) < MOST_AT_ONCE:
-            self._pack(self._waiting.popleft())
+            self._pack(*self._waiting.popleft())
         for seq, parcel in list(self._under_way.items()):
             if parcel.tries >= _MOST_TRIES:
                 del self._under_way[seq]
@@ -81,7 +81,7 @@ class Courier:
         for parcel in self._under_way.values():
             parcel.tries += self._door.put(parcel.message)
 
-    def _pack(self, rows: Rows) -> None:
+    def _pack(self, rows: Rows, lane: Lane) -> None:
         self._seq += 1
         batch = Batch(
             source=self._source,
@@ -93,5 +93,5 @@ class Courier:
             quality=rows.quality,
             cause=np.zeros(len(rows), np.uint16),
         )
-        message = Message(self._source, Channel.DATA, encode_batch(batch, Lane.BACKLOG))
+        message = Message(self._source, Channel.DATA, encode_batch(batch, lane))
         self._under_way[self._seq] = _Parcel(message, len(rows), int(self._door.put(message)))

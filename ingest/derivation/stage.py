@@ -34,7 +34,7 @@ from ingest.store.protocol import Store, StoreRefusedError
 from telemetry.clock import HOUR_NS, MINUTE_NS, SECOND_NS, Clock
 from telemetry.quality import Cause
 from telemetry.topics import DERIVED, is_derived
-from telemetry.wire import Announce
+from telemetry.wire import Announce, Lane
 
 _LOG: Final = structlog.get_logger(room="derived")
 _LATENESS_NS: Final = 30 * SECOND_NS
@@ -250,7 +250,7 @@ class Stage:
         for number, told in enumerate(await asyncio.to_thread(self._computer.finished, found)):
             parts.append(told.rows)
             owed.add(number, told.who, told.at_ns - 1, told.at_ns)
-        await self._send(concat(parts))
+        await self._send(concat(parts), Lane.LIVE)
 
     async def _arrears(self) -> None:
         """What late rows changed, in parts, as much as one tick has patience for."""
@@ -264,11 +264,11 @@ class Stage:
                 self._owed.give_back(part)
                 raise
             self.figures.again += found.cells
-            await self._send(found.rows)
+            await self._send(found.rows, Lane.BACKLOG)
 
-    async def _send(self, rows: Rows) -> None:
+    async def _send(self, rows: Rows, lane: Lane) -> None:
         """See rows into the store; what is not there after some seconds goes on with the next tick."""
-        self.courier.give(rows)
+        self.courier.give(rows, lane)
         self.figures.rows += len(rows)
         deadline_s = self.monotonic_s() + _PATIENCE_S
         self.courier.carry()

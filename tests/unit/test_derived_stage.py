@@ -5,7 +5,11 @@ import json
 import numpy as np
 import pytest
 
+from ingest.derived.rules import load_rules
+from ingest.derived.surroundings import Surroundings
+from ingest.derived.tide import Constants
 from telemetry.clock import HOUR_NS, MINUTE_NS, SECOND_NS
+from telemetry.quantity import QUANTITIES
 from tests.unit.derived_centre import START_NS, Place, announcement, identity, series
 
 RAIN = series("st-1", "rain", "rain_total", modulus=100.0)
@@ -183,3 +187,43 @@ async def test_a_new_gateway_that_sends_its_past_at_once_has_it_derived(place):
         await place.settled()
         rain = place.stored("st-1", "rain-1h", "rain_sum")
         assert [rain[minute] for minute in (60, 120, 180)] == pytest.approx([12.0] * 3)
+
+
+async def test_every_built_in_rule_gives_values_where_all_is_measured(tmp_path):
+    """One station that measures everything for a day: each derived series has a value at its end."""
+    slow = sorted(
+        {quantity for rule in load_rules() for quantity in rule.inputs.values()} - {"wind_speed", "wind_direction"}
+    )
+    units = {name: QUANTITIES[name].unit for name in slow}
+    measured = [series("st-1", name.replace("_", "-"), name, 180.0, unit=units[name]) for name in slow]
+    wind = [series("st-1", name.replace("_", "-"), name, 1.0) for name in ("wind_speed", "wind_direction")]
+    constants = Constants(
+        station="st-1", point="sea-level", latitude=25, datum="gauge", mean=1, source="test", constituents=()
+    )
+    place = Place(
+        tmp_path,
+        announcement(*measured, *wind, kind="river"),
+        Surroundings(datum="gauge", tides={("st-1", "sea-level"): constants}),
+    )
+    async with place.running(START_NS + 24 * HOUR_NS - MINUTE_NS):
+        day, end = minutes(0, 1440)[::3], START_NS + 24 * HOUR_NS
+        for one in measured:
+            await place.send(identity("st-1", one.point, one.quantity), day, np.linspace(6.5, 7.0, len(day)))
+        seconds = end - np.arange(600)[::-1] * SECOND_NS
+        await place.send(identity("st-1", "wind-speed", "wind_speed"), seconds, np.full(600, 8.0))
+        await place.send(identity("st-1", "wind-direction", "wind_direction"), seconds, np.full(600, 350.0))
+        await place.tick(end + LATE_NS)
+        groups = place.stage.plan.groups
+        assert {(group.rule.id, group.lead) for group in groups} == {
+            (rule.id, next(iter(rule.inputs))) for rule in load_rules()
+        }
+        ids = np.concatenate([group.outputs.ravel() for group in groups])
+        newest = place.store.samples(ids, end, end + SECOND_NS)
+        assert set(newest.series.tolist()) == set(ids.tolist())
+        unknown = newest.series[np.isnan(newest.value)].tolist()
+        assert unknown == [identity("st-1", "rain-amount-48h", "rain_sum")], (
+            "half of its time lies before the first row"
+        )
+        assert place.stored("st-1", "sea-level-tide", "tide_residual")[1440] == pytest.approx(6.0)
+        assert place.stored("st-1", "wind-speed-gust-10min", "wind_gust_peak")[1440] == 8.0
+        assert place.stored("st-1", "water-class", "water_class")[1440] == 6.0
