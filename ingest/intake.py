@@ -15,7 +15,6 @@ _OTHERS: Final = 8
 _MOST_BYTES: Final = 256 * 1024 * 1024
 _TAKE_MESSAGES: Final = 512
 _TAKE_BYTES: Final = 2 * 1024 * 1024
-"""Some 200,000 rows: a live row that has just missed a round waits for it, and for its own."""
 
 
 class Message(NamedTuple):
@@ -77,15 +76,15 @@ class Intake:
         except TimeoutError:
             return
 
-    def take(self, *, backlog: bool = True) -> list[Message]:
-        """The oldest messages of one channel, a few megabytes at most; empty when nothing is queued.
+    def take(self, *, backlog: bool = True, most_bytes: int = _TAKE_BYTES) -> list[Message]:
+        """The oldest messages of one channel, ``most_bytes`` of them or a little more; empty when nothing is queued.
 
         Data and announcements are never mixed, so that each batch is judged by what was announced before it. Backlog
         comes last, and not at all unless it is asked for: what is live must not wait for what has waited for hours.
         """
         taken: list[Message] = []
         size = 0
-        while (queue := self._next(backlog)) is not None and len(taken) < _TAKE_MESSAGES and size < _TAKE_BYTES:
+        while (queue := self._next(backlog)) is not None and len(taken) < _TAKE_MESSAGES and size < most_bytes:
             if taken and queue[0][0].channel is not taken[0].channel:
                 break
             message, _ = queue.popleft()

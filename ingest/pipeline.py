@@ -35,6 +35,9 @@ from telemetry.wire import encode
 
 _LOG: Final = structlog.get_logger(__name__)
 _GROUP_ROWS: Final = 200_000
+_LEAST_ROWS: Final = 20_000
+_ROUND_S: Final = 0.15
+_ROW_BYTES: Final = 10  # of a message; only how much is taken at once depends on it
 _COMMITS_AHEAD: Final = 8
 _PATIENCE_S: Final = 120.0
 _RETRY_S: Final = (0.2, 5.0)
@@ -111,6 +114,7 @@ class Pipeline:
         self._delay_s = _RETRY_S[0]
         self._commits: asyncio.Queue[tuple[Commit, Answers]] = asyncio.Queue(_COMMITS_AHEAD)
         self._rounds, self._at_work = 0, False
+        self._group_rows = _LEAST_ROWS
         self._held_since_s: float | None = None
         self._round_since_s: float | None = None
 
@@ -137,7 +141,10 @@ class Pipeline:
             await self._intake.wait(self._longest_wait_s())
             self._at_work = True
             self._round_since_s = self._intake.oldest_s
+            begun_s, rows = time.monotonic(), self.stats.rows
             done = await loop.run_in_executor(thread, self._round, self._take())
+            if self.stats.rows - rows >= self._group_rows // 2:
+                self._measure(time.monotonic() - begun_s, self.stats.rows - rows)
             self._held_since_s, self._round_since_s = self._waiting.oldest_s(), None
             for complaint in done.complaints:
                 self._note(complaint)
@@ -150,8 +157,15 @@ class Pipeline:
 
     def _take(self) -> list[Message]:
         """What to look at next: no more backlog than is stored in one round, so that rounds stay short."""
-        backlog = self._waiting.rows < _GROUP_ROWS or bool(self.stats.store_problem)
-        return self._intake.take(backlog=backlog)
+        may_wait = self._waiting.rows < self._group_rows or bool(self.stats.store_problem)
+        return self._intake.take(backlog=may_wait, most_bytes=_ROW_BYTES * self._group_rows)
+
+    def _measure(self, took_s: float, rows: int) -> None:
+        """Make the next round about as long as a live row may wait that has just missed this one."""
+        fitting = rows * _ROUND_S / max(took_s, 1e-3)
+        self._group_rows = round(
+            min(max(fitting, self._group_rows / 2, _LEAST_ROWS), 2 * self._group_rows, _GROUP_ROWS)
+        )
 
     async def _hand_on(self) -> None:
         while True:
@@ -236,7 +250,7 @@ class Pipeline:
         self.stats.doubted_rows += sum(map(len, again))
 
     def _try_commit(self, done: _Round) -> None:
-        group = self._waiting.group(_GROUP_ROWS)
+        group = self._waiting.group(self._group_rows)
         try:
             self._save_announcements()
             number = self._commit(group, done.answers) if group else 0
