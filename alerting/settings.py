@@ -10,6 +10,7 @@ import msgspec
 from alerting.channels import ChannelSettings, kinds
 from ingest.store.server.address import Address, check_url
 from telemetry.broker import BrokerAddress, parse_broker, secured
+from telemetry.quantity import QUANTITIES
 from telemetry.settings import Document, SettingsError, Step, load, parse
 from telemetry.tls import MACHINE_S_OWN, TlsSettings
 from telemetry.topics import is_name
@@ -24,6 +25,8 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """The DuckDB file, or the journal of a server; relative to the folder of the file."""
     keep_free_mb: Annotated[int, msgspec.Meta(ge=0)] = 64
     """Megabytes of its disk that rows leave to the alarms: rows are refused while less is free."""
+    keep_days: dict[str, Annotated[int, msgspec.Meta(ge=2)]] = {}
+    """Days that rows of a quantity are kept, e.g. ``wind_speed: 400``; others for ever, and hours of all."""
     url: str | None = None
     """``http://host:port`` or ``https://`` of the server; its token in PETREL_STORE_TOKEN."""
     user: str | None = None
@@ -185,6 +188,9 @@ def _mistakes(centre: CentreSettings, folder: Path) -> Iterator[Mistake]:
         centre.store.address(folder)
     except ValueError as exc:
         yield ("store", "url"), str(exc)
+    for quantity in centre.store.keep_days:
+        if quantity not in QUANTITIES:
+            yield ("store", "keep_days"), f"no quantity {quantity!r}, expected one as `petrel profile list` names them"
     if centre.store.path == centre.state.path:
         yield ("state", "path"), f"{centre.state.path!r} is the store's file too, expected a file of its own"
     seen: set[str] = set()

@@ -23,6 +23,7 @@ from alerting.api import (
     series,
     site,
     stations,
+    store,
 )
 from alerting.api.guard import Guard
 from alerting.api.view import CentreView
@@ -41,6 +42,7 @@ ROUTERS: Final = (
     catalogue.router,
     coverage.router,
     downloads.router,
+    store.router,
 )
 
 
