@@ -72,6 +72,23 @@ def test_what_is_found_does_not_depend_on_how_rows_are_grouped(found, cuts, gaps
     np.testing.assert_array_equal(whole[1], pieces[1])
 
 
+quiet = st.lists(st.sampled_from([1.0, 1.1, 1.2, 1.2, 1.2, 5.0]), min_size=40, max_size=40)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(quiet, min_size=1, max_size=3), cutting)
+def test_a_lull_does_not_depend_on_how_rows_are_grouped(found, cuts):
+    """Against a loop over periods of five minutes that stand side by side."""
+    cause, _ = judged(found, strict(lull=300.0), cuts)
+    for values, causes in zip(found, cause.tolist(), strict=True):
+        periods = {}
+        for minute, value in enumerate(values):
+            periods.setdefault((START_NS // SECOND_NS + 60 * minute) // 300, []).append(value)
+        calm = {at for at, some in periods.items() if len(some) >= 5 and max(some) - min(some) < 0.6}
+        begin = [(START_NS // SECOND_NS + 60 * minute) // 300 for minute in range(len(values))]
+        assert [bool(one) for one in causes] == [at - 1 in calm for at in begin]
+
+
 @pytest.mark.parametrize("method", list(qartod.Spike))
 @settings(deadline=None, max_examples=50)
 @given(found=series_of, cuts=st.lists(st.integers(1, 40), max_size=8))
