@@ -19,7 +19,7 @@ from ingest.store.server.address import Address
 from ingest.store.server.store import ServerStore
 from ingest.store.server.victoriametrics import VictoriaMetrics
 from telemetry.batch import MILLISECOND_NS, Batch, rows
-from telemetry.clock import MINUTE_NS, SECOND_NS
+from telemetry.clock import HOUR_NS, MINUTE_NS, SECOND_NS
 from telemetry.quality import Cause, Quality
 from tests.contract.store_servers import Metrics, victoria_metrics
 from tests.unit.ingest_data import SOURCE, START_NS, batch, ids
@@ -235,6 +235,35 @@ def test_recent_rows_are_those_sampled_since_without_those_of_later_commits(stor
         assert sum(len(one) for one in found) == 2 * len(expected)
         assert all(commit.number <= (upto or 4) for commit in store.recent(since, upto=upto))
     assert sum(len(commit) for commit in store.recent(0)) == 8
+
+
+def test_hours_are_summed_up_whatever_came_late_or_was_bad(store):
+    """Boundaries of hours, a row written again, a bad one, and missing ones; against a loop over the rows."""
+    rng, start = np.random.default_rng(3), START_NS // HOUR_NS * HOUR_NS
+    points = ("a", "b", "c")
+    expected: dict[tuple[int, int], tuple[float, int]] = {}
+    for seq in range(1, 40):
+        at_ns = start + int(rng.choice([0, 1, 1800, 3599.999, 3600, 7200, 7200.001, 9 * 3600]) * 1000) * MILLISECOND_NS
+        value = np.where(rng.random(3) < 0.2, NAN, rng.integers(0, 50, 3) / 4)
+        sent = batch(seq, value.tolist(), points=points, time_ns=at_ns)
+        bad = np.where((rng.random(3) < 0.1) & ~np.isnan(value) & (seq > 30), Quality.BAD, Quality.GOOD).astype(
+            np.uint8
+        )
+        sent = sent.flagged(bad, np.zeros(3, np.uint16))
+        store.commit([sent])
+        for series, number, quality in zip(sent.series.tolist(), value.tolist(), sent.quality.tolist(), strict=True):
+            expected[series, at_ns] = number, quality
+    found = store.hours(ids(*points), start, start + 10 * HOUR_NS)
+    keys = sorted({(series, at // HOUR_NS * HOUR_NS) for series, at in expected})
+    assert list(zip(found.series.tolist(), found.time_ns.tolist(), strict=True)) == keys
+    for row, (series, hour) in enumerate(keys):
+        held = [v for (one, at), v in expected.items() if one == series and at // HOUR_NS * HOUR_NS == hour]
+        good = [number for number, quality in held if quality < Quality.BAD]
+        assert found.by_quality[row].tolist() == [sum(q == one for _, q in held) for one in Quality]
+        np.testing.assert_allclose(found.mean[row], np.mean(good) if good else NAN, rtol=1e-12)
+        np.testing.assert_allclose(found.maximum[row], max(good, default=NAN), rtol=1e-12)
+    assert len(store.hours(np.array([5]), start, start + HOUR_NS)) == 0
+    assert len(store.hours(ids("a"), start + 1, start + HOUR_NS)) == 0
 
 
 def test_spans_are_from_the_first_to_the_last_row_of_each_series(store):

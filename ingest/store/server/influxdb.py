@@ -13,7 +13,7 @@ import numpy as np
 
 from ingest.store.server.address import Address
 from ingest.store.server.connection import Connection
-from ingest.store.server.protocol import Ends, UnfitError
+from ingest.store.server.protocol import Ends, ServerHours, UnfitError
 from ingest.store.server.rows import Field, Rows, assembled, put_field, together
 from telemetry.batch import I64, MILLISECOND_NS
 from telemetry.clock import HOUR_NS
@@ -67,6 +67,10 @@ class InfluxDB:
         first, last = self._times("first"), self._times("last")
         table = np.array([(*key, first.get(key, at_ms), at_ms) for key, at_ms in last.items()], np.int64).reshape(-1, 4)
         return Ends(series=table[:, 0], layer=table[:, 1], first_ms=table[:, 2], last_ms=table[:, 3])
+
+    def hours(self, _series: I64, _start_ms: int, _stop_ms: int) -> ServerHours | None:
+        """None: its windows of time have not been tried at a server."""
+        return None
 
     def count(self, quality: Quality | None = None) -> int:
         """Rows, or those of one quality."""

@@ -15,6 +15,8 @@ import numpy as np
 
 from ingest.store.server.rows import Rows
 from telemetry.quality import Quality
+from telemetry.series import series_id
+from telemetry.wire import Announce, decode
 
 BODY_ROWS: Final = 20_000
 """Rows in one request: some 2 MB, a twentieth of a second of VictoriaMetrics."""
@@ -27,6 +29,19 @@ class Names(NamedTuple):
     station: str
     point: str
     quantity: str
+
+
+def names_of(source: str, payload: bytes) -> dict[int, Names]:
+    """What the series of an announcement are called; none of what can't be read, which is somebody else's to say."""
+    try:
+        announce = decode(payload, Announce)
+    except ValueError:
+        return {}
+    site = source.partition("/")[0]
+    return {
+        series_id(site, one.station, one.point, one.quantity): Names(one.station, one.point, one.quantity)
+        for one in announce.series
+    }
 
 
 def bodies(rows: Rows, names: Mapping[int, Names], measurement: str) -> Iterator[bytes]:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from ingest.store.protocol import StoreRefusedError
 from ingest.store.server.rows import Rows
-from telemetry.batch import I64
+from telemetry.batch import F64, I64
 from telemetry.quality import Quality
 
 
@@ -21,6 +21,18 @@ class Ends:
     layer: I64
     first_ms: I64
     last_ms: I64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ServerHours:
+    """Hours that hold any row of a series and layer, over values of every quality; (n,), ``by_quality`` (n, 5)."""
+
+    series: I64
+    layer: I64
+    hour_ms: I64
+    mean: F64
+    maximum: F64
+    by_quality: I64
 
 
 class Server(Protocol):
@@ -47,6 +59,9 @@ class Server(Protocol):
 
     def ends(self) -> Ends:
         """From when to when it has rows of every series in every layer."""
+
+    def hours(self, series: I64, start_ms: int, stop_ms: int) -> ServerHours | None:
+        """The hours of some series (sorted) that begin in a span of whole hours; None where it sums up none."""
 
     def count(self, quality: Quality | None = None) -> int:
         """Rows, or those of one quality."""

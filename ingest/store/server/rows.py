@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -102,20 +103,35 @@ def buckets(points: Points, every_ns: int) -> Buckets:
     if not len(cuts):
         none = np.zeros(0)
         return Buckets(time_ns=start, minimum=none, mean=none, maximum=none, count=start, quality=np.zeros(0, np.uint8))
+    usable = usable_per_group(points, cuts)
+    return Buckets(
+        time_ns=start[cuts],
+        minimum=usable.minimum,
+        mean=usable.mean,
+        maximum=usable.maximum,
+        count=usable.rows,
+        quality=np.maximum.reduceat(points.quality, cuts),
+    )
+
+
+class Usable(NamedTuple):
+    """Figures over the rows better than BAD of each group, NaN where there is none; columns of shape (k,)."""
+
+    rows: I64
+    minimum: F64
+    mean: F64
+    maximum: F64
+
+
+def usable_per_group(points: Points, cuts: I64) -> Usable:
+    """Sum up the groups of neighbouring rows that begin at ``cuts`` (k,), at least one."""
     usable = points.quality < Quality.BAD
     n = np.add.reduceat(usable.astype(np.int64), cuts)
     total = np.add.reduceat(np.where(usable, points.value, 0.0), cuts)
     least = np.minimum.reduceat(np.where(usable, points.value, np.inf), cuts)
     most = np.maximum.reduceat(np.where(usable, points.value, -np.inf), cuts)
-    some = n > 0
-    return Buckets(
-        time_ns=start[cuts],
-        minimum=np.where(some, least, np.nan),
-        mean=np.where(some, total / np.maximum(n, 1), np.nan),
-        maximum=np.where(some, most, np.nan),
-        count=n,
-        quality=np.maximum.reduceat(points.quality, cuts),
-    )
+    least, mean, most = (np.where(n > 0, figure, np.nan) for figure in (least, total / np.maximum(n, 1), most))
+    return Usable(n, least, mean, most)
 
 
 Field = tuple[I64, F64]

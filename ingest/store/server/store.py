@@ -12,18 +12,18 @@ import numpy as np
 import structlog
 
 from ingest.commit import Commit
+from ingest.store.hourly import Hours
 from ingest.store.protocol import Buckets, CommitResult, Points, Spans, StoreError, StoreInfo, StoreRefusedError, Tally
+from ingest.store.server import hours
 from ingest.store.server import rows as columns
 from ingest.store.server.delivery import Delivery
 from ingest.store.server.journal import SCHEMA, Entry, Journal
-from ingest.store.server.lines import Names
+from ingest.store.server.lines import names_of
 from ingest.store.server.protocol import Server
 from ingest.store.server.rows import Rows
 from telemetry.batch import I64, MILLISECOND_NS, Batch
 from telemetry.clock import HOUR_NS, MINUTE_NS
 from telemetry.quality import Quality
-from telemetry.series import series_id
-from telemetry.wire import Announce, decode
 
 _LOG: Final = structlog.get_logger(__name__)
 _COMPACT_RANGES: Final = 20_000
@@ -147,6 +147,16 @@ class ServerStore:
             edge, width = begin, 6 * width
         return columns.latest_ranks(columns.together(found)).points()
 
+    def hours(self, series: I64, from_ns: int, to_ns: int) -> Hours:
+        """The hours of many series that begin in a span."""
+        start, stop = (-(-_ceil_ms(at) // _PIECE_MS) * _PIECE_MS for at in (from_ns, to_ns))
+        asked = np.unique(series)
+        found = self._server.hours(asked, start, stop) if start < stop and len(asked) else None
+        if found is None:
+            return hours.summed(self.samples(asked, start * MILLISECOND_NS, stop * MILLISECOND_NS))
+        late = columns.within(columns.together(self._delivery.unsettled()), asked, start, stop)
+        return hours.completed(found, late, self.samples)
+
     def spans(self) -> Spans:
         """From when to when rows of each series are held."""
         ends = self._server.ends()
@@ -187,7 +197,7 @@ class ServerStore:
     def save_announcement(self, source: str, revision: str, payload: bytes) -> None:
         """Keep an announcement as the newest of its gateway, and the names of its series for people at the server."""
         with self._committing:
-            names = _names(source, payload)
+            names = names_of(source, payload)
             self._journal.announce(source, revision, payload, names)
             self._delivery.names = names | dict(self._delivery.names)
 
@@ -281,16 +291,3 @@ def _batches(rows: Rows) -> tuple[Batch, ...]:
         quality=points.quality, cause=points.cause,
     )  # fmt: skip
     return (one,)
-
-
-def _names(source: str, payload: bytes) -> dict[int, Names]:
-    """What the series of an announcement are called; none of what can't be read, which is somebody else's to say."""
-    try:
-        announce = decode(payload, Announce)
-    except ValueError:
-        return {}
-    site = source.partition("/")[0]
-    return {
-        series_id(site, one.station, one.point, one.quantity): Names(one.station, one.point, one.quantity)
-        for one in announce.series
-    }

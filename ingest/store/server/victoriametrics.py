@@ -18,7 +18,7 @@ import numpy as np
 from ingest.store.protocol import StoreRefusedError
 from ingest.store.server.address import Address
 from ingest.store.server.connection import Connection
-from ingest.store.server.protocol import Ends, UnfitError
+from ingest.store.server.protocol import Ends, ServerHours, UnfitError
 from ingest.store.server.rows import Field, Rows, assembled, put_field, together
 from telemetry.batch import I64
 from telemetry.clock import HOUR_NS
@@ -28,6 +28,7 @@ ENGINE: Final = "VictoriaMetrics"
 _AHEAD_MS: Final = 2 * 24 * HOUR_NS // 1_000_000 - 60_000
 """It refuses what lies more than two days ahead of its own clock; a minute is for the difference of two clocks."""
 _ASKED_AT_ONCE: Final = 500
+_HOUR_MS: Final = HOUR_NS // 1_000_000
 _PROBE_S: Final = 1.0
 _LAST_MS: Final = 4_102_444_800_000
 """The year 2100, as far as it can be asked for."""
@@ -56,6 +57,20 @@ class _Answer(msgspec.Struct):
     data: _Result
 
 
+class _Curve(msgspec.Struct):
+    metric: dict[str, str]
+    values: list[tuple[float, str]]
+
+
+class _Curves(msgspec.Struct):
+    result: list[_Curve]
+
+
+class _Matrix(msgspec.Struct):
+    data: _Curves
+
+
+_MATRIX: Final = msgspec.json.Decoder(_Matrix)
 _EXPORTED: Final = msgspec.json.Decoder(_Exported)
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
 
@@ -107,6 +122,14 @@ class VictoriaMetrics:
         table = np.array([(*key, first.get(key, at_ms), at_ms) for key, at_ms in last.items()], np.int64).reshape(-1, 4)
         return Ends(series=table[:, 0], layer=table[:, 1], first_ms=table[:, 2], last_ms=table[:, 3])
 
+    def hours(self, series: I64, start_ms: int, stop_ms: int) -> ServerHours | None:
+        """The hours of some series; a window of its ends with a moment, so it is the last millisecond of an hour."""
+        ends_s = f"{(start_ms + _HOUR_MS - 1) / 1000:.3f}", f"{(stop_ms - 1) / 1000:.3f}"
+        parts = [self._summed(chosen, ends_s) for chosen in _selections(series)]
+        return ServerHours(
+            **{name: np.concatenate([getattr(part, name) for part in parts]) for name in ServerHours.__slots__}
+        )
+
     def count(self, quality: Quality | None = None) -> int:
         """Rows, or those of one quality; with those of the last second, where it may be told to show them."""
         with suppress(StoreRefusedError):
@@ -136,6 +159,31 @@ class VictoriaMetrics:
             times, values = np.array(one.timestamps, np.int64), np.array(one.values, np.float64)
             put_field(found.setdefault(key, {}), field, times, values)
         return assembled(found)
+
+    def _summed(self, chosen: str, ends_s: tuple[str, str]) -> ServerHours:
+        quality, value = self._metric("quality", chosen), self._metric("value", chosen)
+        counts = [self._range(f"count_eq_over_time({quality}[1h], {int(one)})", ends_s) for one in Quality]
+        mean, maximum = (self._range(f"{name}_over_time({value}[1h])", ends_s) for name in ("avg", "max"))
+        keys = sorted(counts[0])
+        table = np.array(keys, np.int64).reshape(-1, 3)
+        return ServerHours(
+            series=table[:, 0],
+            layer=table[:, 1],
+            hour_ms=table[:, 2],
+            mean=np.array([mean.get(key, np.nan) for key in keys]),
+            maximum=np.array([maximum.get(key, np.nan) for key in keys]),
+            by_quality=np.array([[int(one.get(key, 0)) for one in counts] for key in keys], np.int64).reshape(-1, 5),
+        )
+
+    def _range(self, query: str, ends_s: tuple[str, str]) -> dict[tuple[int, int, int], float]:
+        """A figure of each hour, by series, layer and the hour's begin."""
+        form = {"query": query, "start": ends_s[0], "end": ends_s[1], "step": "3600", "nocache": "1"}
+        answer = _MATRIX.decode(self._connection.post("/api/v1/query_range", form).content)
+        return {
+            (int(one.metric["series"]), int(one.metric.get("layer", 0)), round(at_s * 1000) + 1 - _HOUR_MS): float(text)
+            for one in answer.data.result
+            for at_s, text in one.values
+        }
 
     def _times(self, query: str) -> dict[tuple[int, int], int]:
         """A query whose values are moments in seconds, by series and layer."""
