@@ -38,7 +38,7 @@ class _Parcel:
     """A batch under way, and how often it was handed in."""
 
     message: Message
-    rows: int
+    rows: Rows
     tries: int
 
 
@@ -47,7 +47,7 @@ class Courier:
 
     def __init__(self, source: str, door: Door, ledger: Ledger, rng: np.random.Generator) -> None:
         self.lost_rows = 0
-        """Rows that were never taken; they are computed again when a row of theirs comes anew, or after a restart."""
+        """Rows that were not taken, however often they were handed in."""
         self._source, self._door, self._ledger = source, door, ledger
         self._epoch = int(rng.integers(1, 2**62))
         self._seq = 0
@@ -64,17 +64,21 @@ class Courier:
         for at in range(0, len(rows), MAX_ROWS):
             self._waiting.append((rows.take(slice(at, at + MAX_ROWS)), lane))
 
-    def carry(self) -> None:
-        """Note what has arrived, and hand in what there is room for; call it now and then until ``idle``."""
+    def carry(self) -> list[Rows]:
+        """Note what has arrived, and hand in what there is room for; call it now and then until ``idle``.
+
+        Gives what it has given up: who sent it may compute it again.
+        """
         for seq in [seq for seq in self._under_way if self._ledger.is_committed(self._source, self._epoch, seq)]:
             del self._under_way[seq]
         while self._waiting and len(self._under_way) < MOST_AT_ONCE:
             self._pack(*self._waiting.popleft())
-        for seq, parcel in list(self._under_way.items()):
-            if parcel.tries >= _MOST_TRIES:
-                del self._under_way[seq]
-                self.lost_rows += parcel.rows
-                _LOG.error("derived rows were not taken", source=self._source, seq=seq, tries=parcel.tries)
+        lost = [seq for seq, parcel in self._under_way.items() if parcel.tries >= _MOST_TRIES]
+        given_up = [self._under_way.pop(seq).rows for seq in lost]
+        if given_up:
+            self.lost_rows += sum(map(len, given_up))
+            _LOG.error("derived rows were not taken", source=self._source, batches=len(given_up), tries=_MOST_TRIES)
+        return given_up
 
     def again(self) -> None:
         """Hand in once more whatever is not in the store yet; what is there twice counts once."""
@@ -94,4 +98,4 @@ class Courier:
             cause=np.zeros(len(rows), np.uint16),
         )
         message = Message(self._source, Channel.DATA, encode_batch(batch, lane))
-        self._under_way[self._seq] = _Parcel(message, len(rows), int(self._door.put(message)))
+        self._under_way[self._seq] = _Parcel(message, rows, int(self._door.put(message)))

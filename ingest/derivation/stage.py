@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol
+from typing import Final
 
 import structlog
 
@@ -24,6 +24,7 @@ from ingest.derivation.computing import Computer
 from ingest.derivation.courier import Courier
 from ingest.derivation.owed import Late, Owed, late_rows
 from ingest.derivation.sources import Waiting
+from ingest.derivation.terms import Announcing, Figures, Planned
 from ingest.derived.announcing import announcement
 from ingest.derived.gains import Sums
 from ingest.derived.plan import Plan, make_plan
@@ -34,7 +35,7 @@ from ingest.store.protocol import Store, StoreRefusedError
 from telemetry.clock import HOUR_NS, MINUTE_NS, SECOND_NS, Clock
 from telemetry.quality import Cause
 from telemetry.topics import DERIVED, is_derived
-from telemetry.wire import Announce, Lane
+from telemetry.wire import Lane
 
 _LOG: Final = structlog.get_logger(room="derived")
 _LATENESS_NS: Final = 30 * SECOND_NS
@@ -44,39 +45,6 @@ _LONGEST_OUTAGE_NS: Final = 48 * HOUR_NS
 _PATIENCE_S: Final = 5.0
 _AGAIN_S: Final = 0.5
 _PARTS_A_TICK: Final = 32
-
-
-@dataclass(slots=True, kw_only=True)
-class Figures:
-    """What was counted since the start; ``took_s`` real time of the last tick."""
-
-    series: int = 0
-    rows: int = 0
-    ticks: int = 0
-    again: int = 0
-    """Cells that were computed anew since rows came late."""
-    took_s: float = 0.0
-    problem: str = ""
-    """Why the last tick could not read; empty when it could."""
-
-
-class _Planned(NamedTuple):
-    """What follows from a state of the catalogue; no plan where the old one still holds."""
-
-    revision: int
-    entries: tuple[Entry, ...]
-    plan: Plan | None
-    announce: Announce | None
-
-
-class Announcing(Protocol):
-    """Who takes what the centre announces of its own (``ingest.admission.Admission``)."""
-
-    def announce_own(self, source: str, announce: Announce) -> None:
-        """Note an announcement."""
-
-    def take_own(self) -> None:
-        """Let it count."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -164,15 +132,10 @@ class Stage:
                 self._adopt(await asyncio.to_thread(self._planned))
             seen, until = self._seen, self._newest_moment()
             since, self._done_ns = self._done_ns, max(self._done_ns, until)
-            self.courier.again()
-            try:
-                await self._newest(since, until)
-                await self._arrears()
-            except StoreRefusedError as exc:
-                self.figures.problem = str(exc)
+            self.figures.problem = await self._derive(since, until)
+            if self.figures.problem:
                 self._owed.everything(since, until)
             else:
-                self.figures.problem = ""
                 await self._remember(memory.Cursor(commit=seen, until_ns=until))
         finally:
             self.clock.release()
@@ -181,16 +144,16 @@ class Stage:
 
     # -- what there is ----------------------------------------------------------------------------------------------
 
-    def _planned(self) -> _Planned:
+    def _planned(self) -> Planned:
         """The rules met with the catalogue, where anything of it has changed that they look at. For any thread."""
         revision = self.catalogue.revision
         entries = tuple(entry for entry in self.catalogue.entries() if not entry.is_derived)
         if entries == self._entries:
-            return _Planned(revision, entries, None, None)
+            return Planned(revision, entries, None, None)
         plan = make_plan(self.catalogue.site, self.rules, entries, self.surroundings)
-        return _Planned(revision, entries, plan, announcement(plan, drill=self.catalogue.drill))
+        return Planned(revision, entries, plan, announcement(plan, drill=self.catalogue.drill))
 
-    def _adopt(self, found: _Planned) -> None:
+    def _adopt(self, found: Planned) -> None:
         """Go by a new plan; what was owed still is, and so are late rows of series that it is the first to know."""
         self._revision, self._entries = found.revision, found.entries
         if found.plan is None or found.announce is None:
@@ -238,6 +201,23 @@ class Stage:
 
     # -- computing --------------------------------------------------------------------------------------------------
 
+    async def _derive(self, since_ns: int, until_ns: int) -> str:
+        """Why the moments in ``(since, until]`` could not be derived; empty where they were.
+
+        While the rows of the last tick are not taken, nothing more is computed: what waits must have a bound.
+        """
+        if not self.courier.idle:
+            self.courier.again()
+            await self._arrival()
+        if not self.courier.idle:
+            return "derived rows are not taken"
+        try:
+            await self._newest(since_ns, until_ns)
+            await self._arrears()
+        except StoreRefusedError as exc:
+            return str(exc)
+        return ""
+
     async def _newest(self, since_ns: int, until_ns: int) -> None:
         """All members at the moments in ``(since, until]``."""
         parts: list[Rows] = []
@@ -255,7 +235,7 @@ class Stage:
     async def _arrears(self) -> None:
         """What late rows changed, in parts, as much as one tick has patience for."""
         for _ in range(_PARTS_A_TICK):
-            part = self._owed.take()
+            part = self._owed.take() if self.courier.idle else None
             if part is None:
                 return
             try:
@@ -270,8 +250,12 @@ class Stage:
         """See rows into the store; what is not there after some seconds goes on with the next tick."""
         self.courier.give(rows, lane)
         self.figures.rows += len(rows)
+        await self._arrival()
+
+    async def _arrival(self) -> None:
+        """Wait until everything is in the store, for some seconds."""
         deadline_s = self.monotonic_s() + _PATIENCE_S
-        self.courier.carry()
+        self._carry()
         while not self.courier.idle and self.monotonic_s() < deadline_s:
             self._arrived.clear()
             try:
@@ -279,7 +263,12 @@ class Stage:
                     await self._arrived.wait()
             except TimeoutError:
                 self.courier.again()
-            self.courier.carry()
+            self._carry()
+
+    def _carry(self) -> None:
+        """Let the courier go on; what it gives up is owed again."""
+        for rows in self.courier.carry():
+            self._owed.everything(int(rows.time_ns.min()) - 1, int(rows.time_ns.max()))
 
     async def _remember(self, cursor: memory.Cursor) -> None:
         if self._owed.members or not self.courier.idle or cursor == self._saved:

@@ -110,16 +110,21 @@ async def test_a_restart_neither_loses_nor_doubles(place):
 async def test_what_is_not_taken_is_sent_again(place, monkeypatch):
     """A full intake, or a store that refuses, delays derived rows and loses none."""
     async with place.running(START_NS):
-        await feed(place, 0, 60)
+        await feed(place, 0, 70)
         put, refused = place.intake.put, []
         monkeypatch.setattr(place.intake, "put", lambda message: bool(refused.append(message)))
         monkeypatch.setattr("ingest.derivation.stage._PATIENCE_S", 0.1)
         await place.tick(START_NS + HOUR_NS + LATE_NS)
-        assert refused
+        assert len({message.payload for message in refused}) == 1
+        await place.tick(START_NS + HOUR_NS + 5 * MINUTE_NS + LATE_NS)
+        assert len({message.payload for message in refused}) == 1, "what waits has a bound"
         assert not place.stored("st-1", "rain-1h", "rain_sum")
+        assert place.stage.figures.problem == "derived rows are not taken"
         monkeypatch.setattr(place.intake, "put", put)
-        await place.tick(START_NS + HOUR_NS + 6 * MINUTE_NS)
-        assert place.stored("st-1", "rain-1h", "rain_sum")[60] == pytest.approx(12.0)
+        await place.tick(START_NS + HOUR_NS + 10 * MINUTE_NS + LATE_NS)
+        await place.settled()
+        rain = place.stored("st-1", "rain-1h", "rain_sum")
+        assert [rain[minute] for minute in (60, 65, 70)] == pytest.approx([12.0] * 3)
         assert place.stage.courier.lost_rows == 0
 
 
