@@ -4,14 +4,13 @@ import textwrap
 from dataclasses import dataclass, replace
 from typing import Final
 
-from edge_agent.drivers.sdi12.frames import ADDRESSES
 from edge_agent.lines.line import LineDownError
 from gateway.tools import scan as tool
 from gateway.tools.scan_plan import Found, Scan, ScanReport, duration, empty, not_tried
 from gateway.tools.target import Reach
-from gateway.tools.tries import PROTOCOLS, TIMEOUTS_S, Protocol, settings
+from gateway.tools.tries import TIMEOUTS_S, settings
 from petrel import run as process
-from petrel.commands.line import bauds_of, parities_of, units_of
+from petrel.commands.line import addresses_of, bauds_of, parities_of, protocol_of, units_of
 from petrel.commands.output import print_json, print_line, print_table, progress
 from petrel.errors import CommandError, in_one_line
 
@@ -57,23 +56,8 @@ def run(where: Reach, wanted: Wanted, *, json: bool) -> None:
         raise CommandError(f"{where.end}: nobody answered; look at power, A and B, and what was not tried")
 
 
-def addresses_of(text: str) -> tuple[str, ...]:
-    """SDI-12 addresses as people write them, ``0-9,a``; raises CommandError (exit code 2)."""
-    found: set[str] = set()
-    for part in text.split(","):
-        first, _, last = part.partition("-")
-        last = last or first
-        ends = [ADDRESSES.find(end) if len(end) == 1 else -1 for end in (first, last)]
-        if not 0 <= ends[0] <= ends[1]:
-            raise CommandError(f"--addresses {text!r}, expected some of 0-9, A-Z, a-z, like 0-9,a", code=2)
-        found |= set(ADDRESSES[ends[0] : ends[1] + 1])
-    return tuple(sorted(found, key=ADDRESSES.index))
-
-
 def _plan(where: Reach, wanted: Wanted) -> Scan:
-    if wanted.protocol not in PROTOCOLS:
-        raise CommandError(f"--protocol {wanted.protocol!r}, expected one of {', '.join(PROTOCOLS)}", code=2)
-    kind: Protocol = wanted.protocol
+    kind = protocol_of(wanted.protocol)
     if where.tcp is not None and (kind != "modbus" or wanted.bauds or wanted.parities):
         raise CommandError("--tcp with a protocol or setting of a serial line, expected Modbus alone", code=2)
     bauds, parities = bauds_of(wanted.bauds), parities_of(wanted.parities)

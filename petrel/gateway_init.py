@@ -17,7 +17,7 @@ from gateway.tools.init import Bus, Draft, Member, Place, unfit, write
 from gateway.tools.scan import scan
 from gateway.tools.scan_plan import Found, Scan, empty
 from gateway.tools.target import Reach
-from gateway.tools.tries import settings
+from gateway.tools.tries import TIMEOUTS_S, Protocol, settings
 from petrel.commands.line import reach
 from petrel.commands.output import finished, print_line, progress
 from petrel.errors import CommandError, in_one_line
@@ -54,7 +54,9 @@ class Given:
     parity: str | None
     stop: int | None
     devices: tuple[str, ...]
+    protocol: Protocol
     units: tuple[int, ...]
+    addresses: tuple[str, ...]
     period_s: float
     ask: bool
     force: bool
@@ -236,10 +238,7 @@ def _members(given: Given, asker: Asker, where: Reach) -> tuple[list[Member], li
     if given.devices:
         return [_member(text) for text in given.devices], [], where
     asker.end()
-    tries = () if where.tcp is not None else settings(where, "modbus", (), ())
-    if where.baud is not None:
-        tries = settings(where, "modbus", (where.baud,), (where.parity,) if where.parity else ())
-    plan = Scan(reach=where, protocol="modbus", settings=tuple(tries), units=given.units)
+    plan = _scan(given, where)
     print_line(str(plan))
     report = empty(plan)
     with in_one_line(LineDownError), progress(plan.questions) as told:
@@ -248,8 +247,26 @@ def _members(given: Given, asker: Asker, where: Reach) -> tuple[list[Member], li
         found = report.setting
         where = replace(where, baud=found.baud, parity=found.parity, stop=found.stop)
     chosen = {one.address: _chosen(asker, one) for one in report.found}
-    members = [Member(profile=chosen[one.address], unit=one.unit) for one in report.found if chosen[one.address]]
+    members = [
+        Member(profile=chosen[one.address], unit=one.unit, address=one.address if one.unit is None else None)
+        for one in report.found
+        if chosen[one.address]
+    ]
     return members, [address for address, profile in chosen.items() if not profile], where
+
+
+def _scan(given: Given, where: Reach) -> Scan:
+    """Whom to ask, at the setting that was given or the likely ones."""
+    kind = given.protocol
+    bauds = () if where.baud is None else (where.baud,)
+    parities = (where.parity,) if where.baud is not None and where.parity is not None else ()
+    return Scan(
+        reach=replace(where, timeout_s=TIMEOUTS_S[kind]),
+        protocol=kind,
+        settings=() if where.tcp is not None else tuple(settings(where, kind, bauds, parities)),
+        units=given.units if kind == "modbus" else (),
+        addresses=given.addresses if kind == "sdi12" else (),
+    )
 
 
 def _chosen(asker: Asker, found: Found) -> str:

@@ -20,6 +20,8 @@ _HEAD: Final = """\
 """
 _PLAIN: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _NO_TEXT: Final = ("true", "false", "null", "yes", "no", "on", "off", "y", "n")
+_PATIENT_S: Final = 2.0
+"""For meters and sensors that may take half a second, and adapters that add their own."""
 _SPOOL_BYTES: Final = 268_435_456
 
 
@@ -62,6 +64,11 @@ class Bus:
     period_s: float
     unknown: tuple[str, ...] = ()
     """Who answered but fits no profile: told in a comment."""
+
+    @property
+    def is_other(self) -> bool:
+        """Whether it speaks another protocol than Modbus."""
+        return any(member.address is not None for member in self.members)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,15 +132,18 @@ def bus_lines(name: str, bus: Bus, folder: Path, taken: Taken) -> list[str]:
     """A bus as lines of YAML, for a file in ``folder``; its devices and points are taken from then on."""
     return [
         f"- name: {name}",
-        f"  {_line(bus.reach, folder)}",
+        f"  {_line(bus, folder)}",
+        *([f"  timeout_s: {_PATIENT_S}"] if bus.is_other else []),
         "  devices:",
         *(f"    - {_device(member, bus, taken)}" for member in bus.members),
         *(f"    # {one}" for one in bus.unknown),
     ]
 
 
-def _line(reach: Reach, folder: Path) -> str:
-    characters = {"baud": reach.baud, "parity": reach.parity, "stop": reach.stop}
+def _line(bus: Bus, folder: Path) -> str:
+    reach = bus.reach
+    data = reach.data if bus.is_other else None
+    characters = {"baud": reach.baud, "parity": reach.parity, "stop": reach.stop, "data": data}
     given = {key: str(value) for key, value in characters.items() if value is not None}
     if reach.serial is not None:
         echo = {"echo": "true"} if reach.echo else {}

@@ -43,6 +43,11 @@ class Reach:
     timeout_s: float = 0.5
 
     @property
+    def data(self) -> Literal[8] | None:
+        """Data bits: without parity eight, also where a profile has seven, whose eighth is the parity."""
+        return 8 if self.parity == "N" else None
+
+    @property
     def end(self) -> str:
         """The far end in a few words."""
         if self.serial is not None:
@@ -55,11 +60,13 @@ class Reach:
         serial = server = None
         if self.serial is not None:
             serial = SerialSettings(
-                port=self.serial, echo=self.echo, baud=self.baud, parity=self.parity, stop=self.stop
+                port=self.serial, echo=self.echo, baud=self.baud, parity=self.parity, stop=self.stop, data=self.data
             )
         if self.serial_server is not None:
             host, port = self.serial_server
-            server = SerialServerSettings(host=host, port=port, baud=self.baud, parity=self.parity, stop=self.stop)
+            server = SerialServerSettings(
+                host=host, port=port, baud=self.baud, parity=self.parity, stop=self.stop, data=self.data
+            )
         return BusSettings(
             name="line",
             devices=devices,

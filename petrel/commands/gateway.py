@@ -7,7 +7,17 @@ from typing import Annotated
 import typer
 
 from petrel.commands import config, deployments, enrol, maintain, orders
-from petrel.commands.line import Baud, Parity_, Serial, SerialServer, Stop_, Tcp, units_of
+from petrel.commands.line import (
+    Baud,
+    Parity_,
+    Serial,
+    SerialServer,
+    Stop_,
+    Tcp,
+    addresses_of,
+    protocol_of,
+    units_of,
+)
 from petrel.commands.output import finished, print_json, print_line, print_looks, progress
 from petrel.errors import CommandError, in_one_line
 
@@ -37,7 +47,9 @@ def init(
     device: Annotated[
         list[str] | None, typer.Option(metavar="UNIT=PROFILE", help="A device that is known; then nothing is scanned.")
     ] = None,
+    protocol: Annotated[str, typer.Option(help="To scan in: modbus, dlt645, cjt188 or sdi12.")] = "modbus",
     units: Annotated[str, typer.Option(help="Modbus units to scan for.")] = "1-32",
+    addresses: Annotated[str, typer.Option(help="SDI-12 addresses to scan for.")] = "0-9,A-Z,a-z",
     period: Annotated[float, typer.Option(help="Seconds from poll to poll.", min=0.01, max=86_400)] = 60.0,
     ask: Annotated[bool, typer.Option(help="Ask for what is not given; in a pipe nobody is asked.")] = True,
     force: Annotated[bool, typer.Option("--force", help="Write over the file.")] = False,
@@ -56,7 +68,8 @@ def init(
         Given(
             file=file, site=site, node=node, broker=broker, station=station, zh=name_zh, en=name_en, kind=kind,
             lat=lat, lon=lon, town=town, tcp=tcp, serial=serial, serial_server=serial_server, baud=baud, parity=parity,
-            stop=stop, devices=tuple(device or ()), units=units_of(units), period_s=period, ask=ask, force=force,
+            stop=stop, devices=tuple(device or ()), protocol=protocol_of(protocol, tcp),
+            units=units_of(units), addresses=addresses_of(addresses), period_s=period, ask=ask, force=force,
             add=add,
         )
     )  # fmt: skip

@@ -9,6 +9,7 @@ from petrel.errors import CommandError
 
 if TYPE_CHECKING:
     from gateway.tools.target import Parity, Reach, Stop
+    from gateway.tools.tries import Protocol
 
 Tcp = Annotated[str | None, typer.Option(metavar="HOST:PORT", help="A device that answers on TCP.")]
 Serial = Annotated[str | None, typer.Option(metavar="PORT", help="A serial port of this machine.")]
@@ -67,6 +68,17 @@ def reach(
     )
 
 
+def protocol_of(text: str, tcp: str | None = None) -> "Protocol":
+    """A protocol that a line can be scanned in; ``tcp`` is Modbus alone. Raises CommandError (exit code 2)."""
+    from gateway.tools.tries import PROTOCOLS
+
+    if text not in PROTOCOLS:
+        raise CommandError(f"--protocol {text!r}, expected one of {', '.join(PROTOCOLS)}", code=2)
+    if tcp is not None and text != "modbus":
+        raise CommandError(f"--protocol {text} with --tcp, expected a serial line", code=2)
+    return text
+
+
 def units_of(text: str) -> tuple[int, ...]:
     """Modbus units as people write them, ``1-32,100``; raises CommandError (exit code 2)."""
     found: set[int] = set()
@@ -77,6 +89,21 @@ def units_of(text: str) -> tuple[int, ...]:
             raise CommandError(f"--units {text!r}, expected numbers from 1 to {_MOST_UNITS}, like 1-32,100", code=2)
         found |= set(range(int(first), int(last) + 1))
     return tuple(sorted(found))
+
+
+def addresses_of(text: str) -> tuple[str, ...]:
+    """SDI-12 addresses as people write them, ``0-9,a``; raises CommandError (exit code 2)."""
+    from edge_agent.drivers.sdi12.frames import ADDRESSES
+
+    found: set[str] = set()
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        last = last or first
+        ends = [ADDRESSES.find(end) if len(end) == 1 else -1 for end in (first, last)]
+        if not 0 <= ends[0] <= ends[1]:
+            raise CommandError(f"--addresses {text!r}, expected some of 0-9, A-Z, a-z, like 0-9,a", code=2)
+        found |= set(ADDRESSES[ends[0] : ends[1] + 1])
+    return tuple(sorted(found, key=ADDRESSES.index))
 
 
 def bauds_of(text: str) -> tuple[int, ...]:

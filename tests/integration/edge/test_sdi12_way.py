@@ -9,6 +9,7 @@ import pytest
 from device_profiles import registry
 from edge_agent.drivers.sdi12 import frames
 from edge_agent.drivers.sdi12.frames import Parameter, Started
+from gateway.tools.target import Named, Reach, plan
 from simulators.devices import serve
 from simulators.field_bus import FieldLine
 from simulators.field_twin import FieldUnit
@@ -86,6 +87,13 @@ def test_binary_behind_an_adapter_that_drops_the_eighth_bit_is_refused(profile, 
         return
     with pytest.raises(ValueError, match=r"profile: HB\.1 in characters of 7 bits, expected an adapter"):
         plans(text)
+
+
+@pytest.mark.parametrize(("parity", "data"), [(None, 7), ("E", 7), ("N", 8)])
+def test_an_adapter_without_parity_is_asked_with_eight_bits(parity, data):
+    """A profile has the seven bits of the wire; most USB adapters are asked at 9600 8N1."""
+    reach = Reach(serial="line", baud=9600, parity=parity)
+    assert plan(reach, Named(profile="cs451").settings()).line.data == data
 
 
 class Sensor:

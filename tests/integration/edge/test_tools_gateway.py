@@ -10,11 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from device_profiles import registry
 from gateway.settings import compile_gateway, load_gateway
 from gateway.tools import add as adding
 from gateway.tools import init as tool
 from gateway.tools.init import Bus, Draft, Member, Place
 from gateway.tools.target import Reach
+from simulators.devices import serve
+from simulators.field_bus import FieldLine
+from simulators.field_twin import FieldUnit
+from telemetry.clock import SystemClock
 from tests.integration.brokers import nats_server
 from tests.integration.edge.commands import PETREL, petrel
 from tests.integration.edge.test_tools_bus import GATEWAY
@@ -283,6 +288,26 @@ async def test_what_was_scanned_is_added(rtu_peer, answering, by_hand):
     settings = load_gateway(by_hand).settings
     assert [device.unit for device in settings.buses[1].devices] == [3]
     assert settings.buses[1].serial.baud == 9600
+
+
+async def test_sensors_that_do_not_speak_modbus_are_added_as_they_were_found(by_hand, tmp_path):
+    """Behind an adapter at 9600 8N1: a profile has the seven bits of the wire, and the gateway must not."""
+    units = tuple(
+        FieldUnit(
+            device=f"d{one}", address=one, profile=registry.load("cs451"), station="s", points={}, period_ns=10**9
+        )
+        for one in "03"
+    )
+    line = FieldLine(bus="port", way="serial", units=units, baud=9600)
+    async with serve([line], lambda *_: 1.0, SystemClock(), tmp_path) as ends:
+        ended = await petrel(
+            "gateway", "init", by_hand, "--add", "--station", "wx-2", "--serial", ends["port"], "--protocol", "sdi12",
+            "--addresses", "0,3", "--baud", 9600, "--parity", "N",
+        )  # fmt: skip
+        assert (ended.code, ended.err) == (0, "")
+    bus = load_gateway(by_hand).settings.buses[1]
+    assert [(one.profile, one.address) for one in bus.devices] == [("cs451", "0"), ("cs451", "3")]
+    assert (bus.serial.baud, bus.serial.parity, bus.serial.data, bus.timeout_s) == (9600, "N", 8, 2.0)
 
 
 async def test_what_the_file_says_itself_is_not_told_anew(by_hand):

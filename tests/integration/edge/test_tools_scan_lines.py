@@ -16,7 +16,7 @@ from gateway.tools.scan import scan
 from gateway.tools.scan_plan import ENDINGS, Scan, empty, not_tried
 from gateway.tools.target import Reach
 from gateway.tools.tries import Setting, settings
-from petrel.bus_scan import addresses_of
+from petrel.commands.line import addresses_of
 from simulators.devices import serve
 from simulators.field_bus import FieldLine
 from simulators.field_twin import FieldUnit
