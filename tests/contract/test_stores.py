@@ -243,10 +243,12 @@ def test_hours_are_summed_up_whatever_came_late_or_was_bad(store):
     points = ("a", "b", "c")
     expected: dict[tuple[int, int], tuple[float, int]] = {}
     for seq in range(1, 40):
-        at_ns = start + int(rng.choice([0, 1, 1800, 3599.999, 3600, 7200, 7200.001, 9 * 3600]) * 1000) * MILLISECOND_NS
+        at_ns = start + int(rng.choice([0, 1, 1800, 3599.999, 3600, 7200, 7200.001, 8 * 3600]) * 1000) * MILLISECOND_NS
         value = np.where(rng.random(3) < 0.2, NAN, rng.integers(0, 50, 3) / 4)
+        if seq >= 38:  # an hour in which nothing came late, and one is bad
+            at_ns, value = start + 9 * HOUR_NS + seq * MINUTE_NS, np.full(3, float(seq))
         sent = batch(seq, value.tolist(), points=points, time_ns=at_ns)
-        bad = np.where((rng.random(3) < 0.1) & ~np.isnan(value) & (seq > 30), Quality.BAD, Quality.GOOD).astype(
+        bad = np.where((rng.random(3) < 0.1) & ~np.isnan(value) | (seq == 39), Quality.BAD, Quality.GOOD).astype(
             np.uint8
         )
         sent = sent.flagged(bad, np.zeros(3, np.uint16))
