@@ -52,6 +52,8 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             return None
         if self.url is None:
             raise ValueError(f"none for {self.kind}, expected http://host:port or https://")
+        if self.keep_days:
+            raise ValueError(f"{self.url!r} beside keep_days, expected the server's own retention")
         url = check_url(self.url)
         if self.tls is not None and not url.startswith("https:"):
             raise ValueError(f"{url!r} beside tls, expected https://")

@@ -65,6 +65,12 @@ MISTAKES = {
         3,
         "the password in PETREL_STORE_TOKEN",
     ),
+    "retention that nobody keeps": (
+        "{path: store.duckdb}",
+        '{path: j, kind: victoriametrics, url: "http://h:1", keep_days: {wind_speed: 400}}',
+        3,
+        "expected the server's own retention",
+    ),
     "rows in the clear": (
         "{path: store.duckdb}",
         '{path: j, kind: influxdb, url: "http://h:1", tls: {ca: ca.crt}}',
