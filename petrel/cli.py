@@ -24,6 +24,7 @@ from petrel.commands import (
     profile,
     rules,
     sim,
+    store,
     tap,
     tide,
     up,
@@ -75,6 +76,7 @@ for name, group in (
     ("rules", rules.app),
     ("alarm", alarm.app),
     ("catalogue", catalogue.app),
+    ("store", store.app),
     ("sim", sim.app),
     ("tide", tide.app),
 ):
