@@ -29,6 +29,7 @@ from alerting.state.log import Tick
 from ingest.catalogue import Catalogue
 from ingest.commit import Commit
 from ingest.qc.rows import USUAL
+from ingest.store.ahead import ahead
 from ingest.store.protocol import Store, StoreRefusedError
 from telemetry.clock import HOUR_NS, SECOND_NS, Clock
 from telemetry.progress import Progress
@@ -129,7 +130,7 @@ class Centre:
 
     def _warm(self, now_ns: int) -> None:
         since_ns = now_ns - _WINDOW_NS
-        for commit in self.store.recent(since_ns, self._cursor):
+        for commit in ahead(self.store.recent(since_ns, self._cursor)):
             self.engine.warm(commit)
         self.board.latest.take(self.store.latest(since_ns, now_ns + USUAL.ahead_ns), now_ns)
 

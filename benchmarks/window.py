@@ -17,6 +17,7 @@ from typing import Final
 
 import numpy as np
 
+from ingest.store.ahead import ahead
 from ingest.store.duckdb import DuckDBStore
 from ingest.window import Window
 from ingest.window.filling import PastHours
@@ -72,7 +73,7 @@ def rebuild(store: DuckDBStore, n: int, minutes: int) -> tuple[Window, float, fl
     """As the centre does at its start: seconds for the minutes and for the hours."""
     window, begun_s = Window(["rain_total"]), time.perf_counter()
     window.announce(gauges(n))
-    for commit in store.recent(_START_NS):
+    for commit in ahead(store.recent(_START_NS)):
         for batch in commit.batches:
             slots = window.slots(batch.series)
             window.insert(slots, batch.time_ns, batch.value, batch.quality, batch.cause)
