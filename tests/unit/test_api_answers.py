@@ -184,6 +184,7 @@ async def test_health_is_503_while_a_part_is_down(place):
             "thresholds": "ok",
             "derived": "ok",
             "completeness": "ok",
+            "days": "ok",
         }
         place.service.ingest.subscriber.problem = ""
         assert (await client.get("/api/v1/health")).status_code == 200

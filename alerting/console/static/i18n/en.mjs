@@ -175,6 +175,7 @@ export default {
   'part.intake': 'Arrivals',
   'part.store': 'Store',
   'part.derived': 'Derived series',
+  'part.days': 'Days of the store',
   'part.completeness': 'Completeness',
   'part.engine': 'Engine',
   'part.delivery': 'Delivery',

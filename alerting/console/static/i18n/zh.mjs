@@ -175,6 +175,7 @@ export default {
   'part.intake': '接收',
   'part.store': '存储',
   'part.derived': '推算量',
+  'part.days': '分日存储',
   'part.completeness': '完整率统计',
   'part.engine': '研判',
   'part.delivery': '发送',
