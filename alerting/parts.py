@@ -103,6 +103,7 @@ def counters(centre: Centre, ingest: Ingest, engine: Engine) -> dict[str, int]:
         "store_commits": stats.commits,
         "duplicates": stats.duplicates,
         "unstored_rows": stats.unstored_rows,
+        "doubted_rows": stats.doubted_rows,
         "messages": ingest.subscriber.messages,
         "evaluated_commits": centre.figures.commits,
         "evaluated_rows": centre.figures.rows,

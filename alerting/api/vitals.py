@@ -22,6 +22,7 @@ _MEANINGS: Final = {
     "store_commits": "commits to the store",
     "duplicates": "batches that the store had already, dropped",
     "unstored_rows": "rows that were judged while the store refused them",
+    "doubted_rows": "rows written again, since a later sample made them doubtful",
     "messages": "MQTT messages that arrived",
     "evaluated_commits": "commits that the rules judged",
     "evaluated_rows": "rows that the rules judged",
