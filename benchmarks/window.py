@@ -1,6 +1,6 @@
 """The hot window at the size to plan for: bytes, the cost of a minute's rows, and how long a start takes.
 
-    python benchmarks/window.py [--series 10000] [--hours 48] [--folder DIR]
+    python benchmarks/window.py [--series 10000] [--hours 48] [--closed] [--folder DIR]
 
 A store is generated with one row a minute of every rain gauge (a counter with rollover), then the engine's window is
 rebuilt from it as a start does: raw rows of the minutes, and hourly sums. A second window lives on, minute by minute.
@@ -111,12 +111,16 @@ def main() -> None:
     parser.add_argument("--series", type=int, default=10_000)
     parser.add_argument("--hours", type=int, default=48)
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--closed", action="store_true", help="close the days of the store before the start")
     options = parser.parse_args()
     n, minutes = options.series, options.hours * 60
     print(f"{platform.machine()}, {os.cpu_count()} cores, {time.strftime('%Y-%m-%d')}, load {os.getloadavg()[0]:.1f}\n")
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         store = DuckDBStore(Path(name) / "store.duckdb")
         filled_s = fill(store, n, minutes)
+        if options.closed:
+            store.passed(store.last_commit())
+            store.upkeep.run(_START_NS + minutes * MINUTE_NS + 48 * HOUR_NS)
         before = resident_mb()
         window, minutes_s, hours_s = rebuild(store, n, minutes)
         rebuilt = resident_mb()
