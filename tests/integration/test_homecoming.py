@@ -36,12 +36,12 @@ async def test_a_backlog_of_many_gateways_is_taken_once_while_live_rows_pass_it(
         running = tasks.create_task(ingest.run())
         async with asyncio.timeout(30):
             await ingest.subscriber.connected.wait()
-            outcome = await Homecoming(GATEWAYS, BATCHES, SIZE, every_s=0.2).run(broker.port)
+            outcome = await Homecoming(GATEWAYS, BATCHES, SIZE, every_s=0.05).run(broker.port)
         running.cancel()
     assert outcome.rows == GATEWAYS * BATCHES * SIZE
     assert store.count() == store.distinct_count() >= outcome.rows + 10 * len(outcome.live_s)
     assert ingest.intake.dropped.total() == 0
-    assert len(outcome.live_s) > GATEWAYS
+    assert len(outcome.live_s) >= 5
     assert np.median(outcome.live_s) < max(outcome.seconds / 2, 0.5)
     assert max(lag_s) > 0.0
     store.close()
