@@ -224,7 +224,11 @@ def test_what_the_engine_has_passed_stays_until_the_server_has_it_on_its_disk(pl
 def test_a_server_too_busy_to_say_since_when_it_runs_goes_on_taking_rows(place, monkeypatch):
     store = place.open()
     store.commit([large(1)])
-    monkeypatch.setattr("ingest.store.server.victoriametrics._PROBE_S", 1e-9)
+
+    def busy(_: VictoriaMetrics) -> str:
+        raise StoreRefusedError("timed out")
+
+    monkeypatch.setattr(VictoriaMetrics, "incarnation", busy)
     place.time.now_s += 30.0
     assert store.commit([large(2)]).number == 2
     assert len(place.opened[-1]._delivery.unsettled()) == 2, "and nothing is let go"

@@ -131,7 +131,7 @@ class VictoriaMetrics:
         )
 
     def count(self, quality: Quality | None = None) -> int:
-        """Rows, or those of one quality; with those of the last second, where it may be told to show them."""
+        """Rows, or those of one quality; those of the last moment may be missing while it writes them to its disk."""
         with suppress(StoreRefusedError):
             self._connection.get("/internal/force_flush")
         rows = f"{self._metric('quality')}{_EVER}"
@@ -146,7 +146,7 @@ class VictoriaMetrics:
 
     def _metric(self, field: str, chosen: str = "") -> str:
         """A selector of ours. It is another each time: the server remembers for ten seconds which series one finds."""
-        return f'{{__name__=~"{self._name}_({field})",series!="{next(self._asked)}"{chosen}}}'
+        return f'{{__name__=~"{self._name}_({field})",series!="-{next(self._asked)}"{chosen}}}'
 
     def _export(self, chosen: str, start_ms: int, last_ms: int) -> Rows:
         selector = self._metric("value|quality|cause", chosen)
