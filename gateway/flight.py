@@ -18,6 +18,9 @@ BUNDLED: Final = 1024
 """Batches of the backlog at most, in the place of 24, where the centre reads bundles: small ones by the thousand."""
 _BUNDLE_BYTES: Final = 64 * 1024
 """A bundle is full from here on: a larger one would save little, and an alarm waits behind it on a slow line."""
+_ROOM: Final = 4
+"""Of what may be on its way, a fourth is free before the next bundle leaves: a centre that answers batch by batch would
+otherwise get them batch by batch (the sender's silly window, RFC 9293, 3.8.6.2.1)."""
 _LONGEST: Final = 32
 """Of the usual patience: the longest wait before a batch is sent again."""
 
@@ -70,9 +73,7 @@ class Flight:
             overdue.due_s = now_s + self._patience_s(overdue.times)
             return overdue.entry
         for lane in WINDOW:
-            if lane is Lane.BACKLOG and (self.sparing or self._backlog_rows() >= BACKLOG_ROWS):
-                continue
-            if self.count(lane) < self._most(lane) and (entry := self._unsent(lane, now_s)) is not None:
+            if self._has_room(lane) and (entry := self._unsent(lane, now_s)) is not None:
                 self._depart(entry, now_s)
                 return entry
         return None
@@ -97,6 +98,14 @@ class Flight:
             size -= entry.size
         return found
 
+    def _has_room(self, lane: Lane) -> bool:
+        places = self._most(lane) - self.count(lane)
+        if lane is not Lane.BACKLOG:
+            return places > 0
+        rows = BACKLOG_ROWS - self._backlog_rows()
+        least = (BUNDLED // _ROOM, BACKLOG_ROWS // _ROOM) if self.bundling else (1, 1)
+        return not self.sparing and places >= least[0] and rows >= least[1]
+
     def _most(self, lane: Lane) -> int:
         return BUNDLED if self.bundling and lane is Lane.BACKLOG else WINDOW[lane]
 
@@ -114,7 +123,7 @@ class Flight:
     def wait_s(self, now_s: float) -> float | None:
         """How long until something is to be sent again, if nothing is answered before; None when there is nothing."""
         due = [sent.due_s for sent in self._wanted()]
-        if not self.sparing and self.holding and self._any_held and self.count(Lane.BACKLOG) < self._most(Lane.BACKLOG):
+        if self.holding and self._any_held and self._has_room(Lane.BACKLOG):
             due.append(self._probe_s)
         return max(min(due) - now_s, 0.0) if due else None
 

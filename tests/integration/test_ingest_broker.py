@@ -85,6 +85,11 @@ class Gateway:
     async def publish(self, channel: Channel, payload: bytes, *, retain: bool = False) -> None:
         await self.client.publish(topic(self.source, channel), payload, qos=int(retain), retain=retain)
 
+    async def announce(self, centre: Centre) -> None:
+        """Until the centre knows it: a broker may let a batch of QoS 0 overtake an announcement of QoS 1."""
+        await self.publish(Channel.ANNOUNCE, encode(announce(level("a"), level("b"))), retain=True)
+        await until(lambda: centre.ingest.catalogue.revision)
+
     async def answer(self) -> Ack:
         """The next word on batches; that bundles are read is said after every announcement."""
         async with asyncio.timeout(_DEADLINE_S):
@@ -112,8 +117,7 @@ async def test_announce_send_acknowledge_and_resend(broker, tmp_path):
     async with running(broker, tmp_path) as centre, gateway(broker) as field:
         await field.send(1)
         assert (await field.answer()).announce
-        await field.publish(Channel.ANNOUNCE, encode(announce(level("a"), level("b"))), retain=True)
-        await until(lambda: centre.ingest.catalogue.revision)  # a broker may let a batch of QoS 0 overtake it
+        await field.announce(centre)
         for _ in range(2):
             await field.send(1)
             assert await field.acknowledged(1)
@@ -148,8 +152,7 @@ async def test_a_bundle_is_taken_batch_by_batch_and_only_the_bad_part_is_refused
     poison = encode_batch(batch(3, [np.inf, 1.0]), Lane.BACKLOG)
     (bundle,) = packed([*good[:2], poison, good[2]])
     async with running(broker, tmp_path) as centre, gateway(broker) as field:
-        await field.publish(Channel.ANNOUNCE, encode(announce(level("a"), level("b"))))
-        await until(lambda: centre.ingest.catalogue.revision)
+        await field.announce(centre)
         await field.publish(Channel.DATA, bundle[:-1])
         await field.publish(Channel.DATA, bundle)
         (epoch,) = (await field.answer()).epochs
@@ -162,7 +165,7 @@ async def test_a_bundle_is_taken_batch_by_batch_and_only_the_bad_part_is_refused
 async def test_the_status_and_the_will_of_a_gateway_are_known(broker, tmp_path):
     async with running(broker, tmp_path) as centre, gateway(broker) as field:
         await field.publish(Channel.STATUS, encode(Status(presence=Presence.ONLINE, spool_rows=7)), retain=True)
-        await field.publish(Channel.ANNOUNCE, encode(announce(level("a"), level("b"))))
+        await field.announce(centre)
         await field.send(1)
         assert await field.acknowledged(1)
         (heard,) = centre.ingest.presence.all()
@@ -215,8 +218,7 @@ async def test_gateways_of_another_site_are_not_ours(broker, tmp_path):
 async def test_what_is_cleared_at_the_broker_is_no_message(broker, tmp_path):
     """An empty payload removes what the broker retained: nothing is wrong, and what is known stays (F13)."""
     async with running(broker, tmp_path) as centre, gateway(broker) as field:
-        await field.publish(Channel.ANNOUNCE, encode(announce(level("a"), level("b"))), retain=True)
-        await until(lambda: centre.ingest.catalogue.revision)
+        await field.announce(centre)
         for channel in (Channel.ANNOUNCE, Channel.STATUS):
             await field.publish(channel, b"", retain=True)
         await field.send(1)
@@ -228,7 +230,7 @@ async def test_what_is_cleared_at_the_broker_is_no_message(broker, tmp_path):
 async def test_a_broker_that_is_killed_is_found_again_and_nothing_is_doubled(broker, tmp_path):
     async with running(broker, tmp_path) as centre:
         async with gateway(broker) as field:
-            await field.publish(Channel.ANNOUNCE, encode(announce(level("a"), level("b"))))
+            await field.announce(centre)
             await field.send(1)
             assert await field.acknowledged(1)
         broker.restart()
@@ -248,8 +250,8 @@ async def test_a_broker_that_is_killed_is_found_again_and_nothing_is_doubled(bro
 
 async def test_a_centre_that_starts_again_continues_where_it_was(broker, tmp_path):
     async with gateway(broker) as field:
-        async with running(broker, tmp_path):
-            await field.publish(Channel.ANNOUNCE, encode(announce(level("a"), level("b"))), retain=True)
+        async with running(broker, tmp_path) as centre:
+            await field.announce(centre)
             await field.send(1)
             assert await field.acknowledged(1)
         async with running(broker, tmp_path) as centre:
@@ -266,7 +268,7 @@ async def test_a_jump_over_a_restart_is_seen(broker, tmp_path):
     async with gateway(broker) as field:
         for number, value in enumerate((1.0, 9.0), start=1):
             async with running(broker, tmp_path) as centre:
-                await field.publish(Channel.ANNOUNCE, encode(announce(level("a"), level("b"))), retain=True)
+                await field.announce(centre)
                 sent = batch(number, [value, 2.0], time_ns=now_ns + number * SECOND_NS)
                 await field.publish(Channel.DATA, encode_batch(sent, Lane.LIVE))
                 assert await field.acknowledged(number)
@@ -315,7 +317,7 @@ async def test_a_gateway_hears_what_to_watch_whenever_it_comes(broker, tmp_path)
     """Retained, and only what concerns its own series."""
     a, b = batch(1, [1.0, 2.0]).series.tolist()
     async with running(broker, tmp_path) as centre, gateway(broker) as field:
-        await field.publish(Channel.ANNOUNCE, encode(announce(level("a"), level("b"))), retain=True)
+        await field.announce(centre)
         await field.send(1)
         assert await field.acknowledged(1)
         centre.ingest.watch({a: (3.0, 4.0), 12345: (1.0,)})

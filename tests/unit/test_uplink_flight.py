@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from gateway.flight import BACKLOG_ROWS, Flight
+from gateway.flight import BACKLOG_ROWS, BUNDLED, Flight
 from gateway.spool import Limits, Spool
 from telemetry.batch import MAX_ROWS
 from telemetry.wire import Ack, EpochAck, Lane, Refusal
@@ -216,6 +216,22 @@ def test_a_bundle_and_the_window_have_bounds(spool, flight):
     assert sum(sizes) == BACKLOG_ROWS
     assert flight.next(0.0) is None
     assert all(sum(entry.size for entry in entries[:-1]) < 64 * 1024 for entries in bundles)
+
+
+def test_a_bundle_waits_until_it_is_worth_a_message(spool, flight):
+    """A centre that answers batch by batch does not get them batch by batch; live rows wait for nothing."""
+    for _ in range(1500):
+        spool.append(make_batch(), Lane.BACKLOG)
+    flight.take(Ack(bundles=True), 0.0)
+    sent = [*bundle_of(flight), *bundle_of(flight)]
+    assert len(sent) == BUNDLED
+    for entry in sent[: BUNDLED // 4 - 1]:
+        flight.take(committed(spool, entry.seq), 0.0)
+        assert flight.next(0.0) is None
+    spool.append(make_batch(), Lane.LIVE)
+    assert [entry.lane for entry in bundle_of(flight)] == [Lane.LIVE]
+    flight.take(committed(spool, sent[BUNDLED // 4 - 1].seq), 0.0)
+    assert len(bundle_of(flight)) == BUNDLED // 4
 
 
 def test_what_is_overdue_goes_alone(spool, flight):
