@@ -4,6 +4,8 @@ Measured on a day of 16,000 series at ten minutes with jittered milliseconds, an
 doubles as they are 4.4 and 3.5; seconds apart from milliseconds 3.2 and 3.0; decimal digits as whole numbers, delta
 coded, with the divisor of their series beside them, 2.8 and 1.8. A value that this does not give back to the last bit
 stays as it is, in ``raw``. Rows in groups of 122,880 are found in a third of the time that groups of 20,480 take.
+Hours are read by many series at once, so their doubles are unpacked in full: a week of 50 series of 16,000 takes 25 ms
+from lz4, 45 from zstd, which is a sixth smaller; smaller groups are slower.
 """
 
 from collections.abc import Iterable, Sequence
@@ -85,7 +87,7 @@ def write_hours(target: Path, made: Path, old: Sequence[Path]) -> str:
     """  # noqa: S608
     return f"""
     COPY (SELECT * FROM ({fresh}{kept if old else ""}) ORDER BY series, hour)
-    TO {quoted(target)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880)
+    TO {quoted(target)} (FORMAT parquet, COMPRESSION lz4_raw, ROW_GROUP_SIZE 122880)
     """  # noqa: S608
 
 
